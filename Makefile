@@ -1,0 +1,30 @@
+# One word for each thing to do here. Every goal does first what it needs and is not yet done.
+#   setup       Debian packages, .venv, the digits data set
+#   build       build/bin/strata, the plugins, the tests
+#   quickstart  trains a small network on two CPU ranks
+#   test        all tests
+#   bench       the benchmarks
+#   lint        format and lint, with the pinned tools
+# JOBS=n sets how many files are compiled at a time. Torch_DIR or CMAKE_PREFIX_PATH names a LibTorch of your own.
+.PHONY: help setup build quickstart test bench lint
+
+help:
+	@sed -n 's/^#   / /p' Makefile
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	@scripts/build.sh
+
+quickstart: build
+	@scripts/quickstart.sh
+
+test: build
+	@ctest --test-dir build --no-tests=error --output-on-failure -j2
+
+bench: build
+	@scripts/bench.sh
+
+lint: build
+	@scripts/lint.sh

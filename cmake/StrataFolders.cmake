@@ -1,0 +1,20 @@
+# strata_add_folders(<pattern> folder …): add_subdirectory for each folder that has a CMakeLists.txt, in the
+# order given. A folder that matches <pattern>, has one and is not in the list comes last, with a warning.
+macro(strata_add_folders pattern)
+  _strata_unlisted_folders(unlisted ${pattern} ${ARGN})
+  foreach(folder IN ITEMS ${ARGN} ${unlisted})
+    if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt")
+      add_subdirectory(${folder})
+    endif()
+  endforeach()
+endmacro()
+
+function(_strata_unlisted_folders out pattern)
+  file(GLOB present RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}" CONFIGURE_DEPENDS ${pattern}/CMakeLists.txt)
+  list(TRANSFORM present REPLACE "/CMakeLists.txt$" "")
+  list(REMOVE_ITEM present ${ARGN})
+  foreach(folder IN LISTS present)
+    message(WARNING "${folder} is not in the list of ${CMAKE_CURRENT_LIST_FILE}: add it there.")
+  endforeach()
+  set(${out} ${present} PARENT_SCOPE)
+endfunction()

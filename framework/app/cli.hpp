@@ -1,0 +1,47 @@
+// The command line: what was asked for, and the functions that do it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "train/run_config.hpp"
+
+namespace strata::app {
+
+/// Exit codes beside 0. 128 + n: ended by signal n.
+inline constexpr int kFailed = 1;   // failed while running
+inline constexpr int kRefused = 2;  // refused before anything was allocated or written
+
+struct RunOptions {
+  train::Command command = train::Command::kTrain;
+  std::string config;
+  std::vector<std::string> overrides;  // --cfg-options
+  int nproc = 0;                       // 0: not given
+  std::string work_dir;
+  std::string load_from;
+  bool resume = false;
+  std::string resume_path;
+  bool dry_run = false;
+};
+
+/// Parses the arguments and runs the command. Returns the exit code; prints errors itself.
+int run_cli(int argc, char** argv);
+
+/// train, val and test.
+int run_command(const RunOptions& options);
+
+// What only looks. All print to stdout and throw their errors.
+void config_show(const std::string& file, const std::vector<std::string>& overrides);
+void config_check(const std::string& file, const std::vector<std::string>& overrides);
+void config_explain(const std::string& type);
+void plugin_list();
+void plugin_inspect(const std::string& file);
+void print_env();
+
+/// The configuration with defaults written in, for a world of that many ranks.
+config::Value load_config(const RunOptions& options, int world_size);
+
+/// "error: …" with place and message, on stderr.
+void print_error(const std::exception& error);
+
+}  // namespace strata::app

@@ -1,0 +1,118 @@
+// strata train | val | test: one process for each rank, from the configuration to the exit code.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+
+#include "app/cli.hpp"
+#include "app/preflight.hpp"
+#include "comm/launch.hpp"
+#include "comm/launch_info.hpp"
+#include "comm/store.hpp"
+#include "config/load.hpp"
+#include "strata/cpp/error.hpp"
+#include "train/runner.hpp"
+#include "train/session.hpp"
+
+namespace strata::app {
+namespace {
+
+// Set by the signal handler, read between iterations.
+std::atomic<int> g_signal{0};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): handlers have no argument
+
+void remember_signal(int number) { g_signal.store(number); }
+
+void catch_signals() {
+  for (const int number : {SIGINT, SIGTERM}) {
+    struct sigaction action {};
+    action.sa_handler = &remember_signal;
+    action.sa_flags = SA_RESETHAND;  // the second one ends the process at once
+    sigaction(number, &action, nullptr);
+  }
+}
+
+// As a value of the configuration: the command line's flags are overrides like any other.
+std::vector<std::string> all_overrides(const RunOptions& options) {
+  std::vector<std::string> all = options.overrides;
+  const auto add = [&all](const char* key, const std::string& value) {
+    if (!value.empty()) {
+      all.push_back(std::string(key) + "=\"" + value + "\"");
+    }
+  };
+  add("work_dir", options.work_dir);
+  add("load_from", options.load_from);
+  add("resume", options.resume_path);
+  if (options.resume && options.resume_path.empty()) {
+    all.emplace_back("resume=true");
+  }
+  return all;
+}
+
+void run(train::Session& session, const RunOptions& options) {
+  train::Runner runner(session, options.command, [] { return g_signal.load() != 0; });
+  if (options.command == train::Command::kTrain) {
+    runner.train();
+  } else {
+    runner.evaluate();
+  }
+}
+
+int run_rank(const config::Value& root, const RunOptions& options, const comm::LaunchInfo& launch) {
+  catch_signals();
+  std::unique_ptr<train::Session> session;
+  try {
+    const train::RunConfig run_config =
+        train::parse_run_config(root, std::filesystem::path(options.config).stem().string());
+    const auto registry = make_registry(run_config);
+    std::shared_ptr<comm::Store> store;
+    if (launch.world_size > 1) {
+      store = comm::connect_tcp_store(launch, std::chrono::seconds(run_config.timeout_s));
+    }
+    session = std::make_unique<train::Session>(train::Start{root, run_config, *registry, launch, store});
+    run(*session, options);
+    session.reset();
+    return 0;
+  } catch (const std::exception& e) {
+    const int number = g_signal.load();
+    const std::string reason = number != 0 ? text("stopped by signal ", number) : std::string(e.what());
+    if (session != nullptr) {
+      session->world().abort(text("rank ", launch.rank, ": ", reason));
+    }
+    std::fprintf(stderr, "%s: rank %d: %s\n", number != 0 ? "stopped" : "error", launch.rank, e.what());
+    return number != 0 ? 128 + number : kFailed;
+  }
+}
+
+}  // namespace
+
+config::Value load_config(const RunOptions& options, int world_size) {
+  config::Value root = config::load(options.config, all_overrides(options));
+  train::write_defaults(root, world_size);
+  return root;
+}
+
+int run_command(const RunOptions& options) {
+  comm::LaunchInfo launch = comm::from_environment([](const char* name) { return std::getenv(name); });
+  if (options.nproc > 0 && launch.world_size > 1) {
+    throw config_error({}, "--nproc ", options.nproc, " under a launcher (", launch.launcher, ") that started ",
+                       launch.world_size, " ranks; leave --nproc out");
+  }
+  const int world_size = options.nproc > 0 ? options.nproc : launch.world_size;
+  const config::Value root = load_config(options, world_size);
+  preflight(root, options, world_size);
+  if (options.dry_run) {
+    std::cout << options.config << ": no problem found\n";
+    return 0;
+  }
+  if (options.nproc > 1) {
+    return comm::launch_local(options.nproc,
+                              [&](const comm::LaunchInfo& info) { return run_rank(root, options, info); });
+  }
+  return run_rank(root, options, launch);
+}
+
+}  // namespace strata::app

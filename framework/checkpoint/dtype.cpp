@@ -1,0 +1,39 @@
+// One table: name, type, size.
+#include "checkpoint/dtype.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "strata/abi/core.h"
+
+namespace strata::checkpoint {
+namespace {
+
+struct Row {
+  std::string_view name;
+  int32_t dtype;
+  uint64_t bytes;
+};
+
+constexpr std::array<Row, 9> kRows = {Row{"F64", STRATA_F64, 8}, Row{"F32", STRATA_F32, 4}, Row{"F16", STRATA_F16, 2},
+                                      Row{"BF16", STRATA_BF16, 2}, Row{"I64", STRATA_I64, 8}, Row{"I32", STRATA_I32, 4},
+                                      Row{"I8", STRATA_I8, 1}, Row{"U8", STRATA_U8, 1}, Row{"BOOL", STRATA_BOOL, 1}};
+
+}  // namespace
+
+std::string_view dtype_name(int32_t dtype) {
+  const auto* const row = std::ranges::find(kRows, dtype, &Row::dtype);
+  return row == kRows.end() ? std::string_view() : row->name;
+}
+
+std::optional<int32_t> dtype_of(std::string_view name) {
+  const auto* const row = std::ranges::find(kRows, name, &Row::name);
+  return row == kRows.end() ? std::nullopt : std::optional(row->dtype);
+}
+
+uint64_t dtype_bytes(int32_t dtype) {
+  const auto* const row = std::ranges::find(kRows, dtype, &Row::dtype);
+  return row == kRows.end() ? 0 : row->bytes;
+}
+
+}  // namespace strata::checkpoint

@@ -1,0 +1,101 @@
+// open, fallocate, write, fsync, rename.
+#include "checkpoint/file_out.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "strata/cpp/error.hpp"
+
+namespace strata::checkpoint {
+
+void throw_errno(std::string_view what, const std::filesystem::path& path, int error) {
+  throw Error(STRATA_E_IO, text(what, " ", path.string(), ": ", std::strerror(error)));
+}
+
+std::filesystem::path aside_of(const std::filesystem::path& path) {
+  return path.parent_path() / text(".", path.filename().string(), ".tmp-", ::getpid());
+}
+
+void sync_folder(const std::filesystem::path& folder) {
+  const std::filesystem::path here = folder.empty() ? "." : folder;
+  const int fd = ::open(here.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) {
+    throw_errno("cannot open the folder", here, errno);
+  }
+  const int error = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  if (error != 0 && error != EINVAL) {  // some network file systems cannot sync a folder
+    throw_errno("cannot sync the folder", here, error);
+  }
+}
+
+FileOut::FileOut(std::filesystem::path path, uint64_t bytes)
+    : path_(std::move(path)), aside_(aside_of(path_)), bytes_(bytes) {
+  fd_ = ::open(aside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd_ < 0) {
+    throw_errno("cannot create", path_, errno);
+  }
+  // The destructor does not run for a constructor that throws.
+  if (bytes > 0 && ::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0 &&
+      (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)) {
+    const int error = errno;
+    ::close(fd_);
+    ::unlink(aside_.c_str());
+    fail(error);
+  }
+}
+
+FileOut::~FileOut() {
+  if (fd_ >= 0) {
+    ::close(fd_);
+    ::unlink(aside_.c_str());
+  }
+}
+
+void FileOut::fail(int error) const {
+  std::error_code unknown;
+  const auto space = std::filesystem::space(path_.parent_path().empty() ? "." : path_.parent_path(), unknown);
+  const std::string free = unknown ? "an unknown number" : std::to_string(space.available);
+  throw Error(STRATA_E_IO, text("cannot write ", path_.string(), ", which needs ", bytes_, " bytes where ", free,
+                                " are free: ", std::strerror(error)));
+}
+
+void FileOut::write(std::span<const std::byte> data) {
+  while (!data.empty()) {
+    const ssize_t n = ::write(fd_, data.data(), data.size());
+    if (n < 0 && errno != EINTR) {
+      fail(errno);
+    }
+    const auto done = static_cast<size_t>(n < 0 ? 0 : n);
+    data = data.subspan(done);
+    written_ += done;
+  }
+}
+
+void FileOut::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+void FileOut::commit() {
+  if (::fsync(fd_) != 0) {
+    fail(errno);
+  }
+  const int fd = std::exchange(fd_, -1);
+  const bool closed = ::close(fd) == 0;
+  if (!closed || ::rename(aside_.c_str(), path_.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(aside_.c_str());
+    fail(error);
+  }
+  sync_folder(path_.parent_path());
+}
+
+void write_text(const std::filesystem::path& path, std::string_view text) {
+  FileOut out(path, text.size());
+  out.write(text);
+  out.commit();
+}
+
+}  // namespace strata::checkpoint

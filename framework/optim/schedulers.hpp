@@ -1,0 +1,79 @@
+// Drives the hyper-parameters along the schedules of `param_scheduler`.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "border/object.hpp"
+#include "border/sinks.hpp"
+#include "config/value.hpp"
+#include "optim/hypers.hpp"
+#include "strata/abi/optim.h"
+
+namespace strata::optim {
+
+/// How long the run is. 0: unknown.
+struct RunLength {
+  bool by_epoch = true;  // the run counts epochs
+  int64_t max_epochs = 0;
+  int64_t max_iters = 0;
+  int64_t epoch_length = 0;  // iterations
+};
+
+/// Makes the object that a table describes.
+using SchedulerFactory = std::function<border::Object<strata_param_scheduler_api>(const config::Value& table)>;
+
+/// All schedulers of a run, in the order of the config. [main]
+///
+/// Each acts on the current value while begin <= position < end, so that windows in a row chain. Its position is the
+/// number of epochs or iterations done. Iterations are micro-batches.
+class Schedulers {
+ public:
+  /// Takes step 0 at once. config: a table, a list of tables, or nullptr for none; hypers must outlive this.
+  /// Errors: STRATA_E_CONFIG at the table for an unknown hyper-parameter, an empty window, or epochs in a run that has
+  ///         none.
+  Schedulers(const config::Value* config, const SchedulerFactory& make, HyperTable& hypers, const RunLength& run);
+
+  /// After an iteration, an epoch or a validation (STRATA_AFTER_*). metrics: of the validation.
+  /// Errors: STRATA_E_CONFIG naming the metrics there are, when the one that is monitored is missing.
+  void step(int32_t when, const border::Numbers& metrics = {});
+
+  [[nodiscard]] size_t size() const { return items_.size(); }
+
+  /// Position, state of the objects and the hyper-parameters as they are, as JSON.
+  [[nodiscard]] std::string save() const;
+  /// Goes on from there to the bit. What the config has changed since wins: a hyper-parameter with another initial
+  /// value keeps the ratio it had reached, a scheduler of another type starts with its own state.
+  /// Errors: STRATA_E_IO for text that save() did not write.
+  void load(std::string_view json);
+
+ private:
+  struct Item {
+    border::Object<strata_param_scheduler_api> object;
+    std::string where;    // of its table
+    std::string param;    // as it calls the hyper-parameter
+    std::string monitor;  // empty: steps with the epochs or iterations
+    size_t column = 0;
+    int64_t begin = 0;
+    int64_t end = 0;
+    bool by_epoch = true;
+    int32_t epoch_length = 1;  // of what was converted
+    int64_t validations = 0;   // of a monitoring one, inside its window
+  };
+
+  void add(const config::Value& table, const SchedulerFactory& make, const RunLength& run);
+  static void place(Item& item, const strata_scheduler_desc& desc, const RunLength& run);
+  void advance(bool epochs);
+  void validated(Item& item, const border::Numbers& metrics);
+  void apply(Item& item, int64_t t, double metric);
+
+  HyperTable* hypers_;
+  std::vector<Item> items_;
+  int64_t epochs_ = 0;  // done
+  int64_t iters_ = 0;
+};
+
+}  // namespace strata::optim

@@ -1,0 +1,90 @@
+// Schedulers to JSON and back.
+#include <nlohmann/json.hpp>
+
+#include "border/sinks.hpp"
+#include "optim/schedulers.hpp"
+
+namespace strata::optim {
+namespace {
+
+using Json = nlohmann::json;
+
+/// One value per row.
+Json column(const HyperTable& hypers, size_t index, bool initial) {
+  Json out = Json::array();
+  for (int32_t row = 0; row < hypers.rows(); ++row) {
+    out.push_back(initial ? hypers.initial(row, index) : hypers.get(row, index));
+  }
+  return out;
+}
+
+/// Where the schedule was, for an initial value that may have changed since.
+double carried_over(double initial, double saved_initial, double saved) {
+  if (initial == saved_initial) {
+    return saved;
+  }
+  return saved_initial == 0 ? initial : initial * (saved / saved_initial);
+}
+
+void load_column(HyperTable& hypers, size_t index, const Json& saved) {
+  const auto initial = saved.at("initial").get<std::vector<double>>();
+  const auto current = saved.at("current").get<std::vector<double>>();
+  if (initial.empty() || initial.size() != current.size()) {
+    throw Error(STRATA_E_IO, text("the saved schedule of ", hypers.hypers()[index].name, " is incomplete"));
+  }
+  const bool same_groups = initial.size() == static_cast<size_t>(hypers.rows());
+  for (int32_t row = 0; row < hypers.rows(); ++row) {
+    // With other groups than before, each goes on as the reference did, which is the last row.
+    const size_t from = same_groups ? static_cast<size_t>(row) : initial.size() - 1;
+    hypers.set(row, index, carried_over(hypers.initial(row, index), initial[from], current[from]));
+  }
+}
+
+}  // namespace
+
+std::string Schedulers::save() const {
+  Json out = {{"epochs", epochs_}, {"iters", iters_}, {"schedulers", Json::array()}, {"hypers", Json::object()}};
+  for (const Item& item : items_) {
+    const border::TextSink state;
+    item.object.call(&strata_param_scheduler_api::save, state.c());
+    out["schedulers"].push_back({{"type", item.object.type()},
+                                 {"param", item.param},
+                                 {"validations", item.validations},
+                                 {"state", state.str()}});
+  }
+  for (size_t i = 0; i < hypers_->hypers().size(); ++i) {
+    out["hypers"][hypers_->hypers()[i].name] = {{"initial", column(*hypers_, i, true)},
+                                                {"current", column(*hypers_, i, false)}};
+  }
+  return out.dump();
+}
+
+void Schedulers::load(std::string_view json) {
+  try {
+    const Json in = Json::parse(json);
+    epochs_ = in.at("epochs").get<int64_t>();
+    iters_ = in.at("iters").get<int64_t>();
+    const Json& saved = in.at("schedulers");
+    for (size_t i = 0; i < items_.size() && i < saved.size(); ++i) {
+      Item& item = items_[i];
+      if (saved[i].at("type") != item.object.type() || saved[i].at("param") != item.param) {
+        continue;
+      }
+      item.validations = saved[i].at("validations").get<int64_t>();
+      const auto state = saved[i].at("state").get<std::string>();
+      if (!state.empty()) {
+        item.object.call(&strata_param_scheduler_api::load, border::view(std::string_view(state)));
+      }
+    }
+    for (size_t i = 0; i < hypers_->hypers().size(); ++i) {
+      const auto it = in.at("hypers").find(hypers_->hypers()[i].name);
+      if (it != in.at("hypers").end()) {
+        load_column(*hypers_, i, *it);
+      }
+    }
+  } catch (const Json::exception& e) {
+    throw Error(STRATA_E_IO, text("the saved state of the parameter schedulers cannot be read: ", e.what()));
+  }
+}
+
+}  // namespace strata::optim

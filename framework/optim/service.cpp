@@ -1,0 +1,42 @@
+// The C table over the runtime's updater.
+#include "optim/updater.hpp"
+
+namespace strata::optim {
+namespace {
+
+Updater& of(strata_runtime* rt) {
+  if (rt == nullptr || rt->update == nullptr) {
+    throw Error(STRATA_E_ARGUMENT, "strata.update/1 was called in a run that does not train");
+  }
+  return *rt->update;
+}
+
+strata_rc unscale(strata_runtime* rt, double factor, int32_t* found_inf) {
+  return border::guarded([&] { *found_inf = of(rt).unscale(factor) ? 1 : 0; });
+}
+
+strata_rc grad_norm(strata_runtime* rt, double p, double* out) {
+  return border::guarded([&] { *out = of(rt).grad_norm(p); });
+}
+
+strata_rc scale_grads(strata_runtime* rt, double factor) {
+  return border::guarded([&] { of(rt).scale_grads(factor); });
+}
+
+strata_rc clamp_grads(strata_runtime* rt, double limit) {
+  return border::guarded([&] { of(rt).clamp_grads(limit); });
+}
+
+strata_rc optimizer_step(strata_runtime* rt) {
+  return border::guarded([&] { of(rt).optimizer_step(); });
+}
+
+}  // namespace
+
+const strata_update_api* update_service() {
+  static const strata_update_api api = {STRATA_HDR(strata_update_api), &unscale,     &grad_norm,
+                                        &scale_grads,                  &clamp_grads, &optimizer_step};
+  return &api;
+}
+
+}  // namespace strata::optim

@@ -1,0 +1,256 @@
+// Updates of one rank.
+#include "optim/updater.hpp"
+
+#include <algorithm>
+
+namespace strata::optim {
+namespace {
+
+constexpr int32_t kOfValue = -1;  // a state's dtype follows the value's
+
+size_t index(int32_t i) { return static_cast<size_t>(i); }
+
+}  // namespace
+
+Updater::Updater(UpdaterParts parts, const Services& services)
+    : services_(services),
+      views_(std::move(parts.views)),
+      params_(std::move(parts.params)),
+      optimizer_(std::move(parts.optimizer)),
+      hypers_(std::move(parts.hypers)),
+      strategy_(parts.strategy),
+      segments_(index_segments(views_, params_)),
+      steps_(params_.size(), 0),
+      touched_(params_.size(), 0) {
+  for (const View& view : views_) {
+    float_bytes(view.c.value_dtype);
+    float_bytes(view.c.grad_dtype);
+  }
+  for (const ParamSlot& p : params_) {
+    if (p.group >= hypers_.groups()) {
+      throw Error(STRATA_E_ARGUMENT, text(p.name, " is of group ", p.group, ", there are ", hypers_.groups()));
+    }
+  }
+  allocate_states();
+}
+
+Updater::~Updater() {
+  for (const State& state : states_) {
+    for (strata_buffer* buffer : state.buffers) {
+      services_.memory->buffer_free(buffer);
+    }
+  }
+}
+
+void Updater::allocate_states() {
+  strata_optimizer_caps caps = {STRATA_HDR(strata_optimizer_caps), nullptr, 0, nullptr, 0};
+  optimizer_.call(&strata_optimizer_api::describe, &caps);
+  if (caps.n_states > STRATA_MAX_OPTIM_STATES) {
+    throw Error(STRATA_E_ARGUMENT, text(optimizer_.type(), " keeps ", caps.n_states, " states, at most ",
+                                        STRATA_MAX_OPTIM_STATES, " are possible"));
+  }
+  states_.reserve(caps.n_states);
+  for (uint64_t i = 0; i < caps.n_states; ++i) {
+    states_.push_back({std::string(border::view(caps.states[i].name)), caps.states[i].dtype, {}});
+    State& state = states_.back();
+    for (const View& view : views_) {
+      const int64_t bytes = view.c.numel * float_bytes(state_dtype(state, view));
+      strata_buffer* buffer = nullptr;
+      border::check(services_.memory->buffer_new(services_.runtime, bytes, STRATA_BUFFER_ZEROED,
+                                                 border::view("optim"), &buffer));
+      state.buffers.push_back(buffer);
+    }
+  }
+}
+
+int32_t Updater::state_dtype(const State& state, const View& view) const {
+  if (state.dtype != kOfValue) {
+    return state.dtype;
+  }
+  return view.c.value_dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32;
+}
+
+// Memory that is not there would be written to all the same; this is where its owner can still be named.
+std::byte* Updater::memory_of(strata_buffer* buffer, const View& view, const char* what) const {
+  auto* const data = static_cast<std::byte*>(services_.memory->data(buffer));
+  if (data == nullptr && view.c.numel > 0) {
+    const std::string first =
+        view.segments.empty() ? "no parameter" : params_[index(view.segments.front().param)].name;
+    throw run_error("the ", what, " of the optimizer view that begins with ", first,
+                    " is not resident during the update; the strategy must bring it in pre_step");
+  }
+  return data;
+}
+
+GradSpan Updater::grad_span(const View& view, const strata_segment& s) const {
+  std::byte* const base = memory_of(view.c.grad, view, "gradient");
+  return {base + view.c.grad_offset + s.view_offset * float_bytes(view.c.grad_dtype), s.count, view.c.grad_dtype};
+}
+
+void Updater::look_for_touched() {
+  for (size_t p = 0; p < params_.size(); ++p) {
+    if (params_[p].group < 0 || segments_[p].empty()) {
+      continue;
+    }
+    int32_t now = 0;
+    border::check(services_.param->touched(services_.runtime, static_cast<int32_t>(p), &now));
+    const uint8_t flag = now != 0 ? 1 : 0;
+    plan_valid_ = plan_valid_ && flag == touched_[p];
+    touched_[p] = flag;
+  }
+  if (!plan_valid_) {
+    plan_ = plan_chunks(views_, params_, touched_, steps_);
+    plan_valid_ = true;
+  }
+}
+
+template <class F>
+void Updater::for_each_grad(const F& f) {
+  look_for_touched();
+  for (const Stretch& s : plan_) {
+    f(grad_span(views_[index(s.view)], {s.offset, 0, s.count, s.param, 0}));
+  }
+}
+
+bool Updater::any_rank(bool here) const {
+  if (services_.comm == nullptr) {
+    return here;
+  }
+  strata_group* const world = services_.comm->world(services_.runtime);
+  if (services_.comm->size(world) == 1) {
+    return here;
+  }
+  int32_t flag = here ? 1 : 0;
+  strata_work* work = nullptr;
+  border::check(services_.comm->all_reduce(world, &flag, 1, STRATA_I32, STRATA_MAX, nullptr, &work));
+  border::check(services_.comm->wait(work, nullptr));
+  return flag != 0;
+}
+
+bool Updater::unscale(double factor) {
+  bool found = false;
+  for_each_grad([&](const GradSpan& grads) { found = scale_and_look(grads, factor) || found; });
+  return any_rank(found);
+}
+
+void Updater::scale_grads(double factor) {
+  if (factor != 1) {
+    for_each_grad([&](const GradSpan& grads) { scale(grads, factor); });
+  }
+}
+
+void Updater::clamp_grads(double limit) {
+  for_each_grad([&](const GradSpan& grads) { clamp(grads, limit); });
+}
+
+double Updater::grad_norm(double p) {
+  if (!(p >= 1)) {
+    throw Error(STRATA_E_ARGUMENT, text("the order of a norm must be at least 1, is ", p));
+  }
+  if (strategy_ != nullptr && strategy_->has(&strata_strategy_api::grad_norm)) {
+    double out = 0;
+    const strata_rc rc = strategy_->api().grad_norm(strategy_->self(), p, &out);
+    if (rc != STRATA_E_UNSUPPORTED) {
+      border::check(rc);
+      return out;
+    }
+  }
+  return local_norm(p);
+}
+
+double Updater::local_norm(double p) {
+  look_for_touched();
+  double total = 0;
+  for (size_t i = 0; i < params_.size(); ++i) {
+    if (touched_[i] == 0) {
+      continue;
+    }
+    PowerSum sum(p);
+    for (const SegmentRef& ref : segments_[i]) {
+      const View& view = views_[index(ref.view)];
+      const strata_segment& segment = view.segments[index(ref.segment)];
+      sum.add(grad_span(view, segment), segment.param_offset);
+    }
+    total = combine(p, total, sum.total());
+  }
+  return root(p, total);
+}
+
+std::vector<strata_optim_chunk> Updater::fill_chunks() const {
+  std::vector<strata_optim_chunk> chunks(plan_.size());
+  for (size_t i = 0; i < plan_.size(); ++i) {
+    const Stretch& s = plan_[i];
+    const View& view = views_[index(s.view)];
+    strata_optim_chunk& chunk = chunks[i];
+    const int64_t value_at = view.c.value_offset + s.offset * float_bytes(view.c.value_dtype);
+    chunk.value = memory_of(view.c.value, view, "value") + value_at;
+    chunk.grad = grad_span(view, {s.offset, 0, s.count, s.param, 0}).data;
+    chunk.state_dtype = view.c.value_dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32;
+    for (size_t k = 0; k < states_.size(); ++k) {
+      std::byte* const state = memory_of(states_[k].buffers[index(s.view)], view, "optimizer state");
+      chunk.state[k] = state + s.offset * float_bytes(state_dtype(states_[k], view));
+    }
+    chunk.count = s.count;
+    chunk.step = steps_[index(s.param)] + 1;
+    chunk.group = s.group;
+    chunk.value_dtype = view.c.value_dtype;
+    chunk.grad_dtype = view.c.grad_dtype;
+  }
+  return chunks;
+}
+
+void Updater::optimizer_step() {
+  look_for_touched();
+  const std::vector<strata_optim_chunk> chunks = fill_chunks();
+  const strata_optim_step_args args = {STRATA_HDR(strata_optim_step_args),
+                                       chunks.data(),
+                                       chunks.size(),
+                                       hypers_.data(),
+                                       hypers_.hypers().size(),
+                                       1.0,
+                                       nullptr};
+  optimizer_.call(&strata_optimizer_api::step, &args);
+  for (size_t p = 0; p < params_.size(); ++p) {
+    steps_[p] += touched_[p];
+  }
+}
+
+void Updater::for_each_state(const std::function<void(const StateSlice&)>& f) const {
+  for (size_t p = 0; p < params_.size(); ++p) {
+    for (const SegmentRef& ref : segments_[p]) {
+      const View& view = views_[index(ref.view)];
+      const strata_segment& s = view.segments[index(ref.segment)];
+      for (const State& state : states_) {
+        const int32_t dtype = state_dtype(state, view);
+        std::byte* const data = memory_of(state.buffers[index(ref.view)], view, "optimizer state");
+        f({params_[p].name, state.name, dtype, s.param_offset, s.count, steps_[p],
+           data + s.view_offset * float_bytes(dtype)});
+      }
+    }
+  }
+}
+
+std::vector<std::string> Updater::states() const {
+  std::vector<std::string> out;
+  for (const State& state : states_) {
+    out.push_back(state.name);
+  }
+  return out;
+}
+
+size_t Updater::number_of(std::string_view param) const {
+  const auto it = std::find_if(params_.begin(), params_.end(), [&](const ParamSlot& p) { return p.name == param; });
+  if (it == params_.end()) {
+    throw Error(STRATA_E_NOT_FOUND, text("the optimizer knows no parameter ", param));
+  }
+  return static_cast<size_t>(it - params_.begin());
+}
+
+int64_t Updater::steps(std::string_view param) const { return steps_[number_of(param)]; }
+
+void Updater::set_steps(std::string_view param, int64_t steps) {
+  steps_[number_of(param)] = steps;
+  plan_valid_ = false;
+}
+
+}  // namespace strata::optim

@@ -1,0 +1,116 @@
+// The update: gradients as the strategy's views hold them, the optimizer's states, one call of the optimizer per step.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "border/object.hpp"
+#include "border/runtime.hpp"
+#include "optim/chunks.hpp"
+#include "optim/gradients.hpp"
+#include "optim/hypers.hpp"
+#include "optim/views.hpp"
+#include "strata/abi/optim.h"
+
+namespace strata::optim {
+
+/// The host's tables that the updater calls. comm: nullptr for a single rank.
+struct Services {
+  const strata_memory_api* memory;
+  const strata_param_api* param;
+  const strata_comm_api* comm;
+  strata_runtime* runtime;
+};
+
+/// What an updater is made of.
+struct UpdaterParts {
+  std::vector<View> views;
+  std::vector<ParamSlot> params;  // all of the model, by number
+  border::Object<strata_optimizer_api> optimizer;
+  HyperTable hypers;
+  const border::Object<strata_strategy_api>* strategy = nullptr;  // asked for grad_norm; outlives the updater
+};
+
+/// A piece of optimizer state, borrowed: valid until the updater ends.
+struct StateSlice {
+  std::string_view param;
+  std::string_view state;
+  int32_t dtype;
+  int64_t param_offset;  // elements into the flattened parameter
+  int64_t count;
+  int64_t step;  // updates of the parameter so far
+  void* data;
+};
+
+/// One rank's updates. [main]
+///
+/// Parameters that backward did not reach, and frozen ones, are left alone: value, states and step count.
+class Updater {
+ public:
+  /// Allocates the states, zeroed, under the tag "optim".
+  /// Errors: STRATA_E_ARGUMENT for views that contradict themselves.
+  Updater(UpdaterParts parts, const Services& services);
+  Updater(const Updater&) = delete;
+  Updater& operator=(const Updater&) = delete;
+  ~Updater();
+
+  [[nodiscard]] HyperTable& hypers() { return hypers_; }
+  [[nodiscard]] const HyperTable& hypers() const { return hypers_; }
+
+  // strata_update_api. Buffers of the views must be resident.
+  /// Multiplies all gradients; true when any on any rank was inf or NaN. Collective.
+  bool unscale(double factor);
+  /// Asks the strategy if it knows; else every rank's views hold the whole model. Collective.
+  [[nodiscard]] double grad_norm(double p);
+  void scale_grads(double factor);
+  void clamp_grads(double limit);
+  void optimizer_step();
+
+  /// Calls f for every stretch of state on this rank, by parameter; f may write to data.
+  void for_each_state(const std::function<void(const StateSlice&)>& f) const;
+  /// Names of the states, in the optimizer's order.
+  [[nodiscard]] std::vector<std::string> states() const;
+  /// Updates so far of a parameter. Errors: STRATA_E_NOT_FOUND.
+  [[nodiscard]] int64_t steps(std::string_view param) const;
+  void set_steps(std::string_view param, int64_t steps);
+
+ private:
+  struct State {
+    std::string name;
+    int32_t dtype;                        // as the optimizer says, -1: by the value
+    std::vector<strata_buffer*> buffers;  // per view
+  };
+
+  void allocate_states();
+  [[nodiscard]] int32_t state_dtype(const State& state, const View& view) const;
+  void look_for_touched();
+  [[nodiscard]] std::byte* memory_of(strata_buffer* buffer, const View& view, const char* what) const;
+  [[nodiscard]] GradSpan grad_span(const View& view, const strata_segment& segment) const;
+  template <class F>
+  void for_each_grad(const F& f);
+  [[nodiscard]] bool any_rank(bool here) const;
+  [[nodiscard]] double local_norm(double p);
+  [[nodiscard]] std::vector<strata_optim_chunk> fill_chunks() const;
+  [[nodiscard]] size_t number_of(std::string_view param) const;
+
+  Services services_;
+  std::vector<View> views_;
+  std::vector<ParamSlot> params_;
+  border::Object<strata_optimizer_api> optimizer_;
+  HyperTable hypers_;
+  const border::Object<strata_strategy_api>* strategy_;
+  std::vector<std::vector<SegmentRef>> segments_;  // per parameter
+  std::vector<State> states_;
+  std::vector<int64_t> steps_;     // per parameter
+  std::vector<uint8_t> touched_;   // per parameter, as the plan was made for
+  std::vector<Stretch> plan_;
+  bool plan_valid_ = false;
+};
+
+/// Service "strata.update/1", on rt->update.
+const strata_update_api* update_service();
+
+}  // namespace strata::optim

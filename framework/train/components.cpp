@@ -1,0 +1,59 @@
+// Creating plugin objects from their sections.
+#include "train/components.hpp"
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace strata::train {
+border::Object<strata_model_api> Factory::model(const RunConfig& run) const {
+  return registry.create<strata_model_api>(STRATA_KIND_MODEL, run.root->at("model"), runtime);
+}
+
+border::Object<strata_strategy_api> Factory::strategy(const RunConfig& run) const {
+  return registry.create<strata_strategy_api>(STRATA_KIND_STRATEGY, run.root->at("strategy"), runtime);
+}
+
+border::Object<strata_optim_wrapper_api> Factory::optim_wrapper(const config::Value& table) const {
+  constexpr std::array<std::string_view, 2> kHostKeys = {"optimizer", "paramwise_cfg"};
+  return registry.create<strata_optim_wrapper_api>(STRATA_KIND_OPTIM_WRAPPER, table, runtime, kHostKeys);
+}
+
+border::Object<strata_optimizer_api> Factory::optimizer(const config::Value& wrapper) const {
+  const config::Value* table = wrapper.find("optimizer");
+  if (table == nullptr || !table->is_table()) {
+    throw config_error(table == nullptr ? wrapper.where() : table->where(),
+                       "optim_wrapper needs `optimizer = { type = \"…\", lr = … }`");
+  }
+  return registry.create<strata_optimizer_api>(STRATA_KIND_OPTIMIZER, *table, runtime);
+}
+
+data::Pipeline Factory::pipeline(const LoaderConfig& loader) const {
+  constexpr std::array<std::string_view, 1> kHostKeys = {"transforms"};
+  auto dataset = registry.create<strata_dataset_api>(STRATA_KIND_DATASET, *loader.dataset, runtime, kHostKeys);
+  std::vector<border::Object<strata_transform_api>> transforms;
+  if (const config::Value* list = loader.dataset->find("transforms"); list != nullptr) {
+    for (const config::Value& item : list->as_list()) {
+      transforms.push_back(registry.create<strata_transform_api>(STRATA_KIND_TRANSFORM, item, runtime));
+    }
+  }
+  return {std::move(dataset), std::move(transforms), loader.dataset->where()};
+}
+
+border::Object<strata_sampler_api> Factory::sampler(const LoaderConfig& loader) const {
+  return registry.create<strata_sampler_api>(STRATA_KIND_SAMPLER, *loader.sampler, runtime);
+}
+
+std::vector<border::Object<strata_metric_api>> Factory::metrics(const std::vector<const config::Value*>& tables) const {
+  std::vector<border::Object<strata_metric_api>> out;
+  for (const config::Value* table : tables) {
+    out.push_back(registry.create<strata_metric_api>(STRATA_KIND_METRIC, *table, runtime));
+  }
+  return out;
+}
+
+border::Object<strata_communicator_api> Factory::communicator(const config::Value& table) const {
+  return registry.create<strata_communicator_api>(STRATA_KIND_COMMUNICATOR, table, runtime);
+}
+
+}  // namespace strata::train

@@ -1,0 +1,141 @@
+// Building the parts of a rank in order.
+#include "train/engine.hpp"
+
+#include <utility>
+
+#include "optim/groups.hpp"
+#include "optim/views.hpp"
+#include "unit/assemble.hpp"
+
+namespace strata::train {
+namespace {
+
+optim::ParamInfo info_of(const unit::Param& p) {
+  optim::ParamInfo info;
+  info.name = p.name;
+  info.shape = p.tensor.sizes().vec();
+  info.trainable = p.tensor.requires_grad();
+  info.module_type = p.module;
+  // A convolution's weight is [out, in / groups, …]: one input channel per group means depthwise.
+  if (p.tensor.dim() > 2 && p.tensor.size(1) == 1) {
+    info.groups = p.tensor.size(0);
+    info.in_channels = info.groups;
+  }
+  return info;
+}
+
+strata_setup_args setup_args(Session& session, const RunFacts& facts) {
+  strata_setup_args args{};
+  args.h = STRATA_HDR(strata_setup_args);
+  args.rank = session.world().rank();
+  args.world_size = session.world().size();
+  args.local_rank = session.launch().local_rank;
+  args.local_world_size = session.launch().local_world_size;
+  args.device = {STRATA_CPU, 0};
+  args.micro_batch_size = facts.micro_batch_size;
+  args.epoch_length = facts.epoch_length;
+  args.max_epochs = facts.max_epochs;
+  args.max_iters = facts.max_iters;
+  return args;
+}
+
+}  // namespace
+
+EngineObjects make_engine_objects(const Factory& factory, const RunConfig& run) {
+  EngineObjects objects;
+  objects.strategy = factory.strategy(run);
+  objects.model = factory.model(run);
+  if (const config::Value* wrapper = run.root->find("optim_wrapper"); wrapper != nullptr) {
+    objects.wrapper = factory.optim_wrapper(*wrapper);
+    objects.optimizer = factory.optimizer(*wrapper);
+  }
+  return objects;
+}
+
+Engine::Engine(Session& session, EngineObjects objects, const RunFacts& facts, bool training,
+               unit::ValueSource source)
+    : session_(session), strategy_(std::move(objects.strategy)), wrapper_(std::move(objects.wrapper)) {
+  set_up_strategy(facts);
+  model_ = std::make_unique<unit::Model>(std::move(objects.model), static_cast<uint64_t>(session.seed()));
+  session.runtime().model = model_.get();
+  std::vector<std::vector<double>> groups;
+  if (training) {
+    groups = make_groups(objects.optimizer);
+  }
+  const auto plan = unit::plan_units(*model_, strategy_);
+  tracker_ = std::make_unique<unit::Tracker>(*model_, strategy_, plan);
+  session.runtime().tracker = tracker_.get();
+  model_->set_source(std::move(source));
+  unit::materialize(*model_, strategy_, plan);
+  model_->set_source({});
+  if (training) {
+    build_updater(std::move(objects.optimizer), std::move(groups), facts);
+  }
+  stepper_ = std::make_unique<Stepper>(
+      StepParts{*model_, *tracker_, strategy_, wrapper_ ? &wrapper_ : nullptr, session.world().size()});
+}
+
+Engine::~Engine() {
+  strata_runtime& rt = session_.runtime();
+  rt.update = nullptr;
+  rt.tracker = nullptr;
+  rt.model = nullptr;
+}
+
+void Engine::set_up_strategy(const RunFacts& facts) {
+  const strata_setup_args args = setup_args(session_, facts);
+  strategy_.call(&strata_strategy_api::setup_env, &args);
+}
+
+std::vector<std::vector<double>> Engine::make_groups(const border::Object<strata_optimizer_api>& optimizer) {
+  std::vector<optim::ParamInfo> infos;
+  for (const unit::Param& p : model_->params()) {
+    infos.push_back(info_of(p));
+  }
+  const config::Value* paramwise = session_.run().root->find("optim_wrapper.paramwise_cfg");
+  optim::ParamGroups groups = optim::make_groups(infos, paramwise, optim::hypers_of(optimizer));
+  for (const std::string& line : groups.log) {
+    session_.log().info("{}", line);
+  }
+  model_->set_groups(groups.group_of);
+  return std::move(groups.groups);
+}
+
+void Engine::build_updater(border::Object<strata_optimizer_api> optimizer, std::vector<std::vector<double>> groups,
+                           const RunFacts& facts) {
+  optim::ViewSink views;
+  strategy_.call(&strata_strategy_api::optim_views, views.c());
+  std::vector<optim::ParamSlot> slots;
+  for (const unit::Param& p : model_->params()) {
+    slots.push_back({p.name, p.tensor.numel(), p.group});
+  }
+  optim::HyperTable hypers(optim::hypers_of(optimizer), groups);
+  updater_ = std::make_unique<optim::Updater>(
+      optim::UpdaterParts{views.take(), std::move(slots), std::move(optimizer), std::move(hypers), &strategy_},
+      optim::Services{unit::memory_service(), unit::param_service(),
+                      session_.world().size() > 1 ? comm::comm_service() : nullptr, &session_.runtime()});
+  session_.runtime().update = updater_.get();
+  const RunConfig& run = session_.run();
+  if (run.auto_scale_base > 0) {
+    const double factor = optim::auto_scale_factor(session_.world().size(), facts.micro_batch_size,
+                                                   static_cast<int64_t>(run.auto_scale_base));
+    updater_->hypers().scale_lr(factor);
+    session_.log().info("auto_scale_lr: learning rates times {}", factor);
+  }
+  const auto make = [this](const config::Value& table) {
+    return session_.registry().create<strata_param_scheduler_api>(STRATA_KIND_PARAM_SCHEDULER, table,
+                                                                  &session_.runtime());
+  };
+  const optim::RunLength length{run.train_loop->by_epoch, facts.max_epochs, facts.max_iters, facts.epoch_length};
+  schedulers_ = std::make_unique<optim::Schedulers>(run.root->find("param_scheduler"), make, updater_->hypers(), length);
+}
+
+void Engine::begin(int64_t iter, int64_t max_iters) {
+  strata_wrapper_begin_args args{};
+  args.h = STRATA_HDR(strata_wrapper_begin_args);
+  args.iter = iter;
+  args.max_iters = max_iters;
+  wrapper_.call(&strata_optim_wrapper_api::begin, static_cast<const strata_wrapper_begin_args*>(&args));
+}
+
+}  // namespace strata::train

@@ -1,0 +1,179 @@
+// Making a run's parts, and the requests of hooks.
+#include "train/runner.hpp"
+
+#include <cmath>
+#include <utility>
+
+#include "config/dump.hpp"
+#include "strata/cpp/error.hpp"
+#include "train/start_dump.hpp"
+
+namespace strata::train {
+namespace {
+
+std::vector<hooks::HookSpec> specs_of(const config::Value& root) {
+  return hooks::hook_specs(root.find("default_hooks"), root.find("custom_hooks"));
+}
+
+int64_t epoch_length_of(const data::Loader* loader) {
+  return loader == nullptr || loader->length() == data::kEndless ? 0 : loader->length();
+}
+
+}  // namespace
+
+Runner::Runner(Session& session, Command command, std::function<bool()> interrupted)
+    : session_(session),
+      command_(command),
+      interrupted_(std::move(interrupted)),
+      work_dir_(session.work_dir().string()),
+      log_dir_(session.log_dir().string()) {
+  progress_.h = STRATA_HDR(strata_progress);
+  session_.runtime().run = this;
+  const RunConfig& run = session_.run();
+  const Factory factory{session_.registry(), &session_.runtime()};
+  objects_ = make_engine_objects(factory, run);
+  make_hooks();
+  if (command == Command::kTrain) {
+    train_loader_ = std::make_unique<data::Loader>(make_loader(run.train));
+  }
+  const bool test = command == Command::kTest;
+  if (const LoaderConfig& eval = test ? run.test : run.val; eval) {
+    eval_loader_ = std::make_unique<data::Loader>(make_loader(eval));
+    evaluation_ = std::make_unique<Evaluation>(factory.metrics(test ? run.test_metrics : run.val_metrics));
+  }
+  session_.check_ranks_agree();
+  log_start(session_, hooks_.table());
+  if (session_.world().is_main()) {
+    dump_config(session_);
+  }
+}
+
+Runner::~Runner() { session_.runtime().run = nullptr; }
+
+void Runner::make_hooks() {
+  const config::Value& root = *session_.run().root;
+  hook_specs_ = specs_of(root);
+  for (const hooks::HookSpec& spec : hook_specs_) {
+    hooks_.add(session_.registry().create<strata_hook_api>(STRATA_KIND_HOOK, spec.table(), &session_.runtime(),
+                                                           hooks::kHostKeys),
+               spec.priority());
+  }
+  comm::World& world = session_.world();
+  hooks::LogSources sources;
+  sources.mean_over_ranks = [&world](std::span<double> values) {
+    world.all_reduce_sum(values.data(), static_cast<int64_t>(values.size()));
+    for (double& value : values) {
+      value /= world.size();
+    }
+  };
+  sources.peak_mb = [this] { return peak_memory_.take_mb(); };
+  log_processor_ = std::make_unique<hooks::LogProcessor>(hooks::parse_log_options(root.find("log_processor")),
+                                                         session_.hub(), std::move(sources));
+  scalars_ = std::make_unique<hooks::ScalarWriter>(session_.log_dir(), session_.timestamp());
+}
+
+data::Loader Runner::make_loader(const LoaderConfig& config) {
+  const Factory factory{session_.registry(), &session_.runtime()};
+  data::LoaderOptions options;
+  options.batch_size = config.batch_size;
+  options.num_workers = config.num_workers;
+  options.prefetch = config.prefetch;
+  options.drop_last = config.drop_last;
+  options.persistent = config.persistent;
+  options.seed = session_.seed();
+  options.rank = session_.world().rank();
+  options.world_size = session_.world().size();
+  options.where = config.table->where();
+  return {factory.pipeline(config), factory.sampler(config), options};
+}
+
+void Runner::build_engine(bool training) {
+  const RunConfig& run = session_.run();
+  RunFacts facts;
+  if (training) {
+    const TrainLoopConfig& loop = *run.train_loop;
+    facts.micro_batch_size = run.train.batch_size;
+    facts.epoch_length = epoch_length_of(train_loader_.get());
+    if (loop.by_epoch && facts.epoch_length == 0) {
+      throw config_error(run.train.sampler->where(), "an epoch loop over an endless sampler would never end; use "
+                         "DefaultSampler, or by_epoch = false with max_iters");
+    }
+    facts.max_epochs = loop.max_epochs;
+    facts.max_iters = loop.by_epoch ? loop.max_epochs * facts.epoch_length : loop.max_iters;
+  }
+  progress_.max_epochs = facts.max_epochs;
+  progress_.max_iters = facts.max_iters;
+  progress_.epoch_length = facts.epoch_length;
+  progress_.by_epoch = training && run.train_loop->by_epoch ? 1 : 0;
+  checkpoint_ = find_checkpoint(session_);
+  engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training,
+                                     weight_source(session_, checkpoint_));
+}
+
+// --- what hooks ask for --------------------------------------------------------------------------------------------
+
+std::optional<double> Runner::hyper(std::string_view name) {
+  return engine_ == nullptr || engine_->updater() == nullptr ? std::nullopt
+                                                             : engine_->updater()->hypers().value(name);
+}
+
+std::optional<double> Runner::base_lr() {
+  return engine_ == nullptr || engine_->updater() == nullptr ? std::nullopt : engine_->updater()->hypers().base_lr();
+}
+
+void Runner::scheduler_step(int32_t when) {
+  if (engine_ != nullptr && engine_->schedulers() != nullptr) {
+    engine_->schedulers()->step(when, last_metrics_);
+  }
+}
+
+void Runner::stop_training(std::string_view reason) {
+  stop_reason_ = std::string(reason);
+  session_.log().info("Training stops: {}", stop_reason_);
+}
+
+// A checkpoint inside an accumulation window would lose gradients; it is taken after the update that closes it.
+void Runner::now_or_after_update(std::function<void()> action) {
+  if (window_open_ || !after_update_.empty()) {
+    after_update_.push_back(std::move(action));
+  } else {
+    action();
+  }
+}
+
+void Runner::save_checkpoint(const hooks::SaveRequest& request) {
+  now_or_after_update([this, request] {
+    strata_hook_ctx context = hooks::HookBus::empty_context();
+    context.checkpoint = border::view(std::string_view(request.name));
+    hooks_.fire(STRATA_POINT_BEFORE_SAVE_CHECKPOINT, context);
+    write_checkpoint(session_, *engine_, {request, epochs_done_, iters_done_, progress_.step, hooks_.save()});
+  });
+}
+
+void Runner::refresh_checkpoint(std::string_view out_dir, std::string_view name) {
+  now_or_after_update([this, dir = std::string(out_dir), file = std::string(name)] {
+    rewrite_state(session_, *engine_, {{dir, file}, epochs_done_, iters_done_, progress_.step, hooks_.save()});
+  });
+}
+
+void Runner::remove_checkpoint(std::string_view out_dir, std::string_view name) {
+  now_or_after_update([this, dir = std::string(out_dir), file = std::string(name)] {
+    delete_checkpoint(session_, dir, file);
+  });
+}
+
+hooks::LogLine Runner::log_after_iter(int64_t batch_idx, int32_t) {
+  return log_processor_->after_iter(progress_, batch_idx);
+}
+
+hooks::LogLine Runner::log_after_epoch(int64_t batches, int32_t) {
+  return log_processor_->after_epoch(progress_, batches);
+}
+
+void Runner::add_scalars(const hooks::Scalars& scalars, int64_t step) {
+  if (session_.world().is_main()) {
+    scalars_->write(scalars, step);
+  }
+}
+
+}  // namespace strata::train

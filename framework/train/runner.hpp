@@ -1,0 +1,97 @@
+// One run on one rank: its parts, its loops, and what hooks may ask of it.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/loader.hpp"
+#include "hooks/hook_bus.hpp"
+#include "hooks/hook_specs.hpp"
+#include "hooks/log_processor.hpp"
+#include "hooks/run_control.hpp"
+#include "hooks/scalar_writer.hpp"
+#include "hooks/stats_memory.hpp"
+#include "train/engine.hpp"
+#include "train/evaluation.hpp"
+#include "train/session.hpp"
+
+namespace strata::train {
+
+/// MMEngine's FlexibleRunner. Parts of a run that a command does not need are never built. [main]
+class Runner final : public hooks::RunControl {
+ public:
+  /// Makes all plugin objects and hooks, opens the data, logs the start-up dump; allocates no model.
+  /// interrupted: whether the run was asked to stop by a signal; asked between iterations.
+  Runner(Session& session, Command command, std::function<bool()> interrupted);
+  ~Runner() override;
+
+  void train();
+  /// Validates or tests, by the command given. Returns the metrics.
+  border::Numbers evaluate();
+
+  // hooks::RunControl
+  [[nodiscard]] int32_t rank() const override { return session_.world().rank(); }
+  [[nodiscard]] int32_t world_size() const override { return session_.world().size(); }
+  [[nodiscard]] strata_progress progress() const override { return progress_; }
+  [[nodiscard]] const std::string& work_dir() const override { return work_dir_; }
+  [[nodiscard]] const std::string& log_dir() const override { return log_dir_; }
+  [[nodiscard]] const std::string& experiment_name() const override { return session_.experiment(); }
+  [[nodiscard]] int64_t seed() const override { return session_.seed(); }
+  [[nodiscard]] std::optional<double> hyper(std::string_view name) override;
+  [[nodiscard]] std::optional<double> base_lr() override;
+  void set_sampler_epoch(int64_t epoch) override { sampler_epoch_ = epoch; }
+  void scheduler_step(int32_t when) override;
+  void stop_training(std::string_view reason) override;
+  void save_checkpoint(const hooks::SaveRequest& request) override;
+  void refresh_checkpoint(std::string_view out_dir, std::string_view name) override;
+  void remove_checkpoint(std::string_view out_dir, std::string_view name) override;
+  [[nodiscard]] hooks::LogLine log_after_iter(int64_t batch_idx, int32_t mode) override;
+  [[nodiscard]] hooks::LogLine log_after_epoch(int64_t batches, int32_t mode) override;
+  void add_scalars(const hooks::Scalars& scalars, int64_t step) override;
+
+ private:
+  void make_hooks();
+  data::Loader make_loader(const LoaderConfig& config);
+  void build_engine(bool training);
+  void restore_training_state();
+
+  void run_epochs();
+  void run_iterations();
+  void train_epoch();
+  void train_iter(data::Batch& batch, int64_t batch_idx);
+  void validate_if_due(int64_t done);
+  border::Numbers run_evaluation(int32_t mode);
+  void stop_if_interrupted() const;
+  void now_or_after_update(std::function<void()> action);
+
+  Session& session_;
+  Command command_;
+  std::function<bool()> interrupted_;
+  std::string work_dir_;
+  std::string log_dir_;
+  EngineObjects objects_;
+  std::vector<hooks::HookSpec> hook_specs_;
+  hooks::HookBus hooks_;
+  hooks::PeakMemory peak_memory_;
+  std::unique_ptr<hooks::LogProcessor> log_processor_;
+  std::unique_ptr<hooks::ScalarWriter> scalars_;
+  std::unique_ptr<data::Loader> train_loader_;
+  std::unique_ptr<data::Loader> eval_loader_;
+  std::unique_ptr<Evaluation> evaluation_;
+  std::unique_ptr<Engine> engine_;
+  strata_progress progress_{};
+  int64_t sampler_epoch_ = 0;
+  int64_t epochs_done_ = 0;  // ahead of progress_ during the hooks after an epoch or iteration
+  int64_t iters_done_ = 0;
+  bool window_open_ = false;  // inside an accumulation window
+  std::deque<std::function<void()>> after_update_;
+  border::Numbers last_metrics_;
+  std::string stop_reason_;
+  std::string checkpoint_;  // that the run goes on from
+};
+
+}  // namespace strata::train

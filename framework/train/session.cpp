@@ -1,0 +1,123 @@
+// Joining the ranks and agreeing on what all of them must know.
+#include "train/session.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <random>
+
+#include "config/dump.hpp"
+#include "config/value.hpp"
+#include "strata/cpp/error.hpp"
+#include "train/components.hpp"
+
+namespace strata::train {
+namespace {
+
+std::string local_timestamp() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  localtime_r(&now, &parts);
+  std::array<char, 32> buffer{};
+  std::strftime(buffer.data(), buffer.size(), "%Y%m%d_%H%M%S", &parts);
+  return buffer.data();
+}
+
+// FNV-1a: ranks compare it, nobody attacks it.
+uint64_t hash(const std::string& text) {
+  uint64_t h = 0xcbf29ce484222325ULL;
+  for (const char c : text) {
+    h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  }
+  return h;
+}
+
+void check_equal(const std::vector<std::string>& all, const char* what, const char* advice) {
+  for (size_t rank = 1; rank < all.size(); ++rank) {
+    if (all[rank] != all[0]) {
+      throw run_error("rank ", rank, " has ", what, " unlike rank 0's: ", advice, "\n  rank 0: ", all[0], "\n  rank ",
+                      rank, ": ", all[rank]);
+    }
+  }
+}
+
+}  // namespace
+
+Session::Session(const Start& start)
+    : root_(start.root),
+      run_(start.run),
+      registry_(start.registry),
+      launch_(start.launch),
+      memory_(start.run.poison_memory) {
+  runtime_.memory = &memory_;
+  runtime_.hub = &hub_;
+  join_ranks(start);
+  runtime_.comm = world_.get();
+  agree_on_facts();
+  open_log();
+}
+
+Session::~Session() = default;
+
+void Session::join_ranks(const Start& start) {
+  if (launch_.world_size == 1) {
+    world_ = std::make_unique<comm::World>();
+    return;
+  }
+  const std::chrono::milliseconds timeout = std::chrono::seconds(run_.timeout_s);
+  comm::WorldParts parts;
+  parts.store = start.store;
+  parts.hosts = comm::host_map(launch_, *start.store, timeout);
+  parts.same_process = start.same_process;
+  parts.timeout_ms = timeout.count();
+  const bool one_host = std::all_of(parts.hosts.begin(), parts.hosts.end(),
+                                    [&](const std::string& host) { return host == parts.hosts.front(); });
+  const std::string type = comm::choose(STRATA_CPU, one_host, start.same_process, run_.backend);
+  const config::Value* asked = run_.root->find("env_cfg.dist_cfg.backend");
+  communicator_table_ = typed_table(type, asked == nullptr ? "default" : asked->where());
+  parts.communicator = Factory{registry_, &runtime_}.communicator(communicator_table_);
+  world_ = std::make_unique<comm::World>(launch_, std::move(parts));
+}
+
+void Session::agree_on_facts() {
+  timestamp_ = world_->broadcast_text(local_timestamp());
+  seed_ = run_.seed.value_or(0);
+  if (!run_.seed.has_value()) {
+    constexpr uint32_t kMaxSeed = 0x7FFFFFFFU;  // as MMEngine: below 2^31
+    seed_ = std::stoll(world_->broadcast_text(std::to_string(std::random_device{}() & kMaxSeed)));
+  }
+  experiment_ = (run_.experiment_name.empty() ? "" : run_.experiment_name + "_") + timestamp_;
+  work_dir_ = std::filesystem::absolute(run_.work_dir).lexically_normal();
+  log_dir_ = work_dir_ / timestamp_;
+}
+
+void Session::open_log() {
+  if (world_->is_main()) {
+    std::error_code error;
+    std::filesystem::create_directories(log_dir_, error);
+    if (error) {
+      throw Error(STRATA_E_IO, text("cannot make the folder ", log_dir_.string(), ": ", error.message(),
+                                    "; change work_dir"));
+    }
+  }
+  world_->barrier();
+  log_ = std::make_unique<log::Log>(
+      log::Options{world_->rank(), log::parse_level(run_.log_level), log_dir_, timestamp_});
+  runtime_.log = log_.get();
+}
+
+void Session::check_ranks_agree() {
+  if (world_->size() == 1) {
+    return;
+  }
+  check_equal(world_->all_gather_text(text("configuration ", std::hex, hash(config::dump(root_)))),
+              "a resolved configuration", "start every rank with the same file, options and environment");
+  std::string plugins;
+  for (const std::string& line : registry_.fingerprint()) {
+    plugins += (plugins.empty() ? "" : "; ") + line;
+  }
+  check_equal(world_->all_gather_text(plugins), "plugin builds", "install the same plugins on every machine");
+}
+
+}  // namespace strata::train

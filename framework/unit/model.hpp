@@ -1,0 +1,105 @@
+// A model as the host knows it: units, parameters, buffers, and their binding to storage.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "border/object.hpp"
+#include "strata/abi/model.h"
+#include "strata/abi/strategy.h"
+#include "unit/memory.hpp"
+
+namespace strata::unit {
+
+struct Param {
+  std::string name;
+  std::string module;                // type of the module that registered it
+  std::vector<std::string> aliases;  // what borrowing units call it
+  at::Tensor tensor;                 // the module's own leaf
+  int32_t unit = 0;
+  int32_t group = 0;  // of the optimizer; -1: frozen
+  bool touched = false;
+  strata_buffer* value = nullptr;
+  strata_buffer* grad = nullptr;
+  at::Tensor grad_view;  // undefined until bind_grad_view
+};
+
+struct NamedBuffer {
+  std::string name;
+  at::Tensor tensor;
+  int32_t unit = 0;
+  bool persistent = true;
+};
+
+struct Unit {
+  std::string name;  // "" for the root
+  std::string type;
+  int32_t parent = -1;
+  std::vector<int32_t> params;
+  std::vector<int32_t> borrowed;
+};
+
+/// Gives a parameter or buffer its stored value; false when the source has none of that name.
+using ValueSource = std::function<bool(const std::string& name, const at::Tensor& out)>;
+
+/// Owns the model object of one rank. [main]
+class Model {
+ public:
+  /// Builds the model: its units, parameters and buffers. seed: of the initial values.
+  Model(border::Object<strata_model_api> object, uint64_t seed);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  [[nodiscard]] const std::vector<Unit>& units() const { return units_; }
+  [[nodiscard]] std::vector<Param>& params() { return params_; }
+  [[nodiscard]] const std::vector<Param>& params() const { return params_; }
+  [[nodiscard]] const std::vector<NamedBuffer>& buffers() const { return buffers_; }
+  [[nodiscard]] const border::Object<strata_model_api>& object() const { return object_; }
+
+  /// Optimizer groups, one per parameter (-1: frozen). Before desc() is handed out.
+  void set_groups(const std::vector<int32_t>& groups);
+  /// Where init_unit() and init_param() look before drawing an initial value.
+  void set_source(ValueSource source) { source_ = std::move(source); }
+  /// The description strategies get; valid as long as this.
+  [[nodiscard]] const strata_model_desc& desc();
+
+  void bind_view(int32_t param, strata_buffer* buffer, int64_t byte_offset, int32_t dtype, const int64_t* strides,
+                 bool keep);
+  void bind_grad_view(int32_t param, strata_buffer* buffer, int64_t byte_offset, int32_t dtype);
+  bool grad_take(int32_t param, void* dst, int32_t dtype, bool accumulate);
+  void init_unit(int32_t unit);
+  /// out: any strides, the parameter's shape.
+  void init_param(int32_t param, const at::Tensor& out);
+  /// Clears all gradients: memory of resident gradient buffers that were touched, and unbound gradients.
+  void zero_grad();
+  void set_training(bool training);
+
+  Param& param(int32_t id);
+
+ private:
+  friend struct ModelSink;
+
+  void fill_buffers(int32_t unit);
+
+  border::Object<strata_model_api> object_;
+  uint64_t seed_;
+  std::vector<Unit> units_;
+  std::vector<Param> params_;
+  std::vector<NamedBuffer> buffers_;
+  std::vector<strata_buffer*> grad_buffers_;
+  ValueSource source_;
+  std::vector<strata_unit_desc> unit_descs_;
+  std::vector<strata_param_desc> param_descs_;
+  strata_model_desc desc_{};
+};
+
+/// The seed of one parameter's initial value: a function of the run's seed and the name alone.
+uint64_t seed_of(uint64_t seed, std::string_view name);
+
+const strata_param_api* param_service();
+
+}  // namespace strata::unit

@@ -1,0 +1,388 @@
+// Unit events from autograd hooks.
+#include "unit/tracker.hpp"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/full_like.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/graph_task.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "border/errors.hpp"
+
+namespace strata::unit {
+
+// The one hook of a tensor: first what ends with its gradient (units it entered), then what begins (units it left).
+struct TensorHook {
+  Tracker* tracker;  // null once the iteration is over
+  std::vector<std::shared_ptr<Pass>> consumers;
+  std::vector<std::shared_ptr<Pass>> producers;
+
+  void fire() {
+    if (tracker == nullptr) {
+      return;
+    }
+    Tracker& t = *tracker;
+    for (const auto& pass : consumers) {
+      t.input_fired(*pass);
+    }
+    for (const auto& pass : producers) {
+      t.output_fired(*pass);
+    }
+  }
+};
+
+// A tensor's hook, with a weak reference that keeps its address from being given to another tensor.
+struct Tracker::Record {
+  c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl> pin;
+  std::shared_ptr<TensorHook> hook;
+};
+
+struct AccumulateHook final : torch::autograd::PostAccumulateGradHook {
+  AccumulateHook(Tracker* owner, int32_t id) : tracker(owner), param(id) {}
+
+  void operator()(const at::Tensor&) override { tracker->accumulated(param); }
+
+  Tracker* tracker;
+  int32_t param;
+};
+
+namespace {
+
+// A hook on a view is lost when the view is changed in place: the base is what is hooked.
+at::Tensor base_of(const at::Tensor& tensor) { return tensor.is_view() ? at::Tensor(tensor._base()) : tensor; }
+
+int current_task() { return torch::autograd::get_current_graph_task_id(); }
+
+int32_t owner_of(const std::vector<strata_unit_plan>& plan, const std::vector<Unit>& units, int32_t unit) {
+  const int32_t owner = plan[static_cast<size_t>(unit)].owner;
+  int32_t up = unit;
+  while (up != owner && up >= 0) {
+    up = units[static_cast<size_t>(up)].parent;
+  }
+  if (up < 0 || plan[static_cast<size_t>(owner)].owner != owner) {
+    throw Error(STRATA_E_ARGUMENT, text("the strategy joins unit \"", units[static_cast<size_t>(unit)].name,
+                                        "\" into unit ", owner, ", which is no unjoined ancestor of it"));
+  }
+  return owner;
+}
+
+// Sets flags for the life of one call.
+class FlagScope {
+ public:
+  FlagScope(strata_step_ctx& ctx, uint32_t flags) : ctx_(ctx), before_(ctx.flags) { ctx.flags |= flags; }
+
+  FlagScope(const FlagScope&) = delete;
+  FlagScope& operator=(const FlagScope&) = delete;
+  ~FlagScope() { ctx_.flags = before_; }
+
+ private:
+  strata_step_ctx& ctx_;
+  uint32_t before_;
+};
+
+}  // namespace
+
+Tracker::Tracker(Model& model, const border::Object<strata_strategy_api>& strategy,
+                 const std::vector<strata_unit_plan>& plan)
+    : model_(model), strategy_(strategy), units_(plan.size()) {
+  for (size_t i = 0; i < plan.size(); ++i) {
+    units_[i].owner = owner_of(plan, model.units(), static_cast<int32_t>(i));
+    units_[i].events = plan[static_cast<size_t>(units_[i].owner)].events;
+  }
+  for (const Param& p : model.params()) {
+    const int32_t owner = units_[static_cast<size_t>(p.unit)].owner;
+    param_unit_.push_back(owner);
+    units_[static_cast<size_t>(owner)].trainable += p.tensor.requires_grad() ? 1 : 0;
+  }
+  install_accumulate_hooks();
+}
+
+Tracker::~Tracker() {
+  drop_records();
+  for (Param& p : model_.params()) {
+    torch::autograd::impl::set_post_acc_grad_hooks(p.tensor, nullptr);
+  }
+}
+
+void Tracker::install_accumulate_hooks() {
+  for (size_t i = 0; i < model_.params().size(); ++i) {
+    const at::Tensor& tensor = model_.params()[i].tensor;
+    if (tensor.requires_grad()) {
+      torch::autograd::impl::set_post_acc_grad_hooks(
+          tensor, std::make_unique<AccumulateHook>(this, static_cast<int32_t>(i)));
+    }
+  }
+}
+
+void Tracker::begin(strata_step_ctx* ctx) {
+  drop_records();
+  ctx_ = ctx;
+  next_pass_ = 0;
+}
+
+bool Tracker::wants(int32_t unit, uint32_t event) const {
+  return (units_[static_cast<size_t>(unit)].events & event) != 0;
+}
+
+template <class Slot>
+void Tracker::send(Slot strata_strategy_api::*slot, int32_t unit) {
+  const FlagScope flags(*ctx_, current_task() != -1 ? uint32_t{STRATA_CTX_RECOMPUTE} : 0U);
+  try {
+    strategy_.call(slot, unit, static_cast<const strata_step_ctx*>(ctx_));
+  } catch (Error& e) {
+    const std::string& name = model_.units()[static_cast<size_t>(unit)].name;
+    e.add_context(text("in ", strategy_.type(), ", unit \"", name.empty() ? "(root)" : name, "\", iteration ",
+                       ctx_->iter));
+    throw;
+  }
+}
+
+// --- forward --------------------------------------------------------------------------------------------------------
+
+std::shared_ptr<Pass> Tracker::open_pass(int32_t unit) {
+  UnitState& state = units_[static_cast<size_t>(unit)];
+  const int task = current_task();
+  if (state.open == nullptr || state.open->task != -1 || state.open->closed || state.open->creator != task) {
+    state.open = std::make_shared<Pass>();
+    state.open->unit = unit;
+    state.open->id = next_pass_++;
+    state.open->creator = task;
+    state.open->params_left = state.trainable;
+    state.passes.push_back(state.open);
+  }
+  return state.open;
+}
+
+void Tracker::enter(int32_t unit, at::Tensor** inputs, size_t n) {
+  if (ctx_ == nullptr || units_[static_cast<size_t>(unit)].owner != unit ||
+      units_[static_cast<size_t>(unit)].events == 0) {
+    return;
+  }
+  UnitState& state = units_[static_cast<size_t>(unit)];
+  const bool grads = at::GradMode::is_enabled() && (ctx_->flags & STRATA_CTX_EVAL) == 0;
+  std::shared_ptr<Pass> pass;
+  if (grads) {
+    pass = open_pass(unit);
+    for (size_t i = 0; i < n; ++i) {
+      watch_input(*inputs[i], pass);
+    }
+  }
+  state.entered.push_back(pass);
+  if (wants(unit, STRATA_EVENT_PRE_FORWARD)) {
+    send(&strata_strategy_api::pre_forward, unit);
+  }
+}
+
+void Tracker::leave(int32_t unit, at::Tensor** outputs, size_t n, bool failed) {
+  UnitState& state = units_[static_cast<size_t>(unit)];
+  if (ctx_ == nullptr || state.owner != unit || state.events == 0 || state.entered.empty()) {
+    return;
+  }
+  const std::shared_ptr<Pass> pass = std::move(state.entered.back());
+  state.entered.pop_back();
+  if (failed) {
+    const FlagScope flags(*ctx_, STRATA_CTX_ERROR);
+    if (wants(unit, STRATA_EVENT_POST_FORWARD)) {
+      send(&strata_strategy_api::post_forward, unit);
+    }
+    return;
+  }
+  if (pass != nullptr) {
+    for (size_t i = 0; i < n; ++i) {
+      watch_output(*outputs[i], pass);
+    }
+  }
+  if (wants(unit, STRATA_EVENT_POST_FORWARD)) {
+    send(&strata_strategy_api::post_forward, unit);
+  }
+}
+
+TensorHook& Tracker::hook_on(const at::Tensor& tensor) {
+  const auto known = records_.find(tensor.unsafeGetTensorImpl());
+  if (known != records_.end()) {
+    return *known->second.hook;
+  }
+  const auto hook = std::make_shared<TensorHook>(TensorHook{this, {}, {}});
+  tensor.register_hook([hook](const at::Tensor&) { hook->fire(); });
+  records_.emplace(tensor.unsafeGetTensorImpl(), Record{decltype(Record::pin)(tensor.getIntrusivePtr()), hook});
+  return *hook;
+}
+
+void Tracker::watch_input(at::Tensor& tensor, const std::shared_ptr<Pass>& pass) {
+  if (!tensor.defined() || !tensor.requires_grad()) {
+    return;
+  }
+  if (tensor.is_leaf() && tensor.grad_fn() == nullptr && torch::autograd::impl::post_acc_grad_hooks(tensor) != nullptr) {
+    return;  // a parameter passed as an argument: its accumulation is watched anyway
+  }
+  const at::Tensor base = base_of(tensor);
+  const auto known = records_.find(base.unsafeGetTensorImpl());
+  ++pass->inputs_left;
+  if (known == records_.end() || known->second.hook->consumers.empty()) {
+    hook_on(base).consumers.push_back(pass);
+    return;
+  }
+  // Second consumer: a view of its own, so that its end does not wait for the first one's.
+  tensor = tensor.view_as(tensor);
+  hook_on(tensor).consumers.push_back(pass);
+}
+
+void Tracker::watch_output(const at::Tensor& tensor, const std::shared_ptr<Pass>& pass) {
+  if (!tensor.defined() || !tensor.requires_grad()) {
+    return;
+  }
+  const at::Tensor base = base_of(tensor);
+  if (!base.is_leaf()) {
+    hook_on(base).producers.push_back(pass);
+  }
+}
+
+// --- backward -------------------------------------------------------------------------------------------------------
+
+void Tracker::backward(const at::Tensor& loss, double factor) {
+  torch::autograd::backward({loss}, {at::full_like(loss.detach(), factor)});
+  sweep();
+  strategy_.call(&strata_strategy_api::backward_done, static_cast<const strata_step_ctx*>(ctx_));
+  drop_records();
+}
+
+void Tracker::output_fired(Pass& pass) {
+  if (pass.closed) {
+    return;
+  }
+  if (pass.task == -1) {
+    pass.task = current_task();
+    if (wants(pass.unit, STRATA_EVENT_PRE_BACKWARD)) {
+      send(&strata_strategy_api::pre_backward, pass.unit);
+    }
+  }
+}
+
+void Tracker::input_fired(Pass& pass) {
+  --pass.inputs_left;
+  close_if_done(pass);
+}
+
+void Tracker::accumulated(int32_t param) {
+  Param& p = model_.params()[static_cast<size_t>(param)];
+  p.touched = true;
+  const int32_t unit = param_unit_[static_cast<size_t>(param)];
+  UnitState& state = units_[static_cast<size_t>(unit)];
+  if (ctx_ == nullptr || state.events == 0) {
+    return;
+  }
+  if (wants(unit, STRATA_EVENT_GRAD_READY)) {
+    strategy_.call(&strata_strategy_api::grad_ready, param, static_cast<const strata_step_ctx*>(ctx_));
+  }
+  const int task = current_task();
+  const auto it = std::find_if(state.passes.rbegin(), state.passes.rend(), [&](const auto& pass) {
+    return !pass->closed && (pass->task == task || pass->task == -1);
+  });
+  if (it == state.passes.rend()) {
+    // Used outside its unit's forward: the sweep reports the gradient.
+    state.open = nullptr;
+    const auto pass = open_pass(unit);
+    pass->task = task;
+    pass->any_grad = true;
+    return;
+  }
+  Pass& pass = **it;
+  pass.task = task;
+  pass.any_grad = true;
+  if (--pass.params_left == 0) {
+    grads_ready(pass);
+  }
+  close_if_done(pass);
+}
+
+void Tracker::grads_ready(Pass& pass) {
+  if (pass.reduced || !pass.any_grad) {
+    return;
+  }
+  pass.reduced = true;
+  if (wants(pass.unit, STRATA_EVENT_UNIT_GRADS_READY)) {
+    strategy_.call(&strata_strategy_api::unit_grads_ready, pass.unit, pass.id,
+                   static_cast<const strata_step_ctx*>(ctx_));
+  }
+}
+
+void Tracker::close_if_done(Pass& pass) {
+  if (!pass.closed && pass.task != -1 && pass.inputs_left == 0 && pass.params_left == 0) {
+    close(pass);
+  }
+}
+
+void Tracker::close(Pass& pass) {
+  pass.closed = true;
+  grads_ready(pass);
+  if (wants(pass.unit, STRATA_EVENT_POST_BACKWARD)) {
+    send(&strata_strategy_api::post_backward, pass.unit);
+  }
+}
+
+// Ends what the rule did not: units with unused parameters, inputs without gradient, frozen embeddings.
+void Tracker::sweep() {
+  std::vector<std::shared_ptr<Pass>> left;
+  for (const UnitState& state : units_) {
+    std::copy_if(state.passes.begin(), state.passes.end(), std::back_inserter(left),
+                 [](const auto& pass) { return !pass->closed && pass->task != -1; });
+  }
+  std::sort(left.begin(), left.end(), [](const auto& a, const auto& b) { return a->id > b->id; });
+  for (const auto& pass : left) {
+    close(*pass);
+  }
+}
+
+void Tracker::drop_records() {
+  for (auto& [impl, record] : records_) {
+    record.hook->tracker = nullptr;
+  }
+  records_.clear();
+  for (UnitState& state : units_) {
+    state.open = nullptr;
+    state.passes.clear();
+    state.entered.clear();
+  }
+}
+
+void Tracker::abort() noexcept {
+  drop_records();
+  if (ctx_ != nullptr) {
+    const FlagScope flags(*ctx_, STRATA_CTX_ERROR);
+    if (strategy_.has(&strata_strategy_api::abort_iter)) {
+      strategy_.api().abort_iter(strategy_.self(), ctx_);
+    }
+  }
+  for (Param& p : model_.params()) {
+    p.touched = true;  // whatever was accumulated must go
+  }
+  model_.zero_grad();
+}
+
+// --- services -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+strata_rc enter_unit(strata_runtime* rt, int32_t unit, strata_native_tensor** inputs, uint64_t n) {
+  return border::guarded([&] { rt->tracker->enter(unit, reinterpret_cast<at::Tensor**>(inputs), n); });
+}
+
+strata_rc leave_unit(strata_runtime* rt, int32_t unit, strata_native_tensor** outputs, uint64_t n, int32_t failed) {
+  return border::guarded([&] { rt->tracker->leave(unit, reinterpret_cast<at::Tensor**>(outputs), n, failed != 0); });
+}
+
+strata_group* batch_norm_group(strata_runtime* rt) { return rt->batch_norm_group; }
+
+}  // namespace
+
+const strata_units_api* units_service() {
+  static const strata_units_api api = {STRATA_HDR(strata_units_api), &enter_unit, &leave_unit, &batch_norm_group};
+  return &api;
+}
+
+}  // namespace strata::unit

@@ -1,0 +1,70 @@
+// The inner loop of Adam over one stretch of elements.
+#pragma once
+
+#include <cmath>
+
+#include "strata/kit/element_blocks.hpp"
+
+namespace strata::optimizer_adam {
+
+enum class Decay { kNone, kL2, kDecoupled };
+
+/// What all elements of a chunk share.
+template <class T>
+struct STRATA_HIDDEN AdamScalars {
+  T sign;              // -1 to maximise
+  T keep;              // 1 - lr * weight_decay
+  T l2;                // weight_decay
+  T new1;              // 1 - beta1
+  T old2;              // beta2
+  T new2;              // 1 - beta2
+  T root_correction2;  // sqrt(1 - beta2^step)
+  T eps;
+  T minus_step_size;  // -lr / (1 - beta1^step)
+};
+
+[[gnu::always_inline]] STRATA_HIDDEN inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+
+[[gnu::always_inline]] STRATA_HIDDEN inline double fused(double a, double b, double c) {
+  return __builtin_fma(a, b, c);
+}
+
+template <class T, Decay kMode, bool kAmsgrad>
+struct STRATA_HIDDEN AdamLoop {
+  kit::ElementBlock<T> block;
+  AdamScalars<T> s;
+
+  [[gnu::always_inline]] void operator()() const {
+    run(block.value, block.grad, block.state[0], block.state[1], block.state[2]);
+  }
+
+ private:
+  // Arguments, because clang believes __restrict only there and leaves the loop scalar without.
+  [[gnu::always_inline]] void run(T* __restrict value, const T* __restrict grad, T* __restrict mean,
+                                  T* __restrict square, T* __restrict largest) const {
+    // Interpolates from the nearer end, as torch's lerp does: exact at both.
+    const bool near = std::abs(s.new1) < T(0.5);
+    const T weight = near ? s.new1 : s.new1 - 1;
+
+    for (int64_t i = 0; i < block.count; ++i) {
+      T p = value[i];
+      T g = grad[i] * s.sign;
+      if constexpr (kMode == Decay::kL2) {
+        g = fused(p, s.l2, g);
+      } else if constexpr (kMode == Decay::kDecoupled) {
+        p = p * s.keep;
+      }
+      const T m = fused(weight, g - mean[i], near ? mean[i] : g);
+      T v = fused(s.new2 * g, g, square[i] * s.old2);
+      mean[i] = m;
+      square[i] = v;
+      if constexpr (kAmsgrad) {
+        v = v > largest[i] || v != v ? v : largest[i];  // NaN wins
+        largest[i] = v;
+      }
+      value[i] = p + s.minus_step_size * m / (std::sqrt(v) / s.root_correction2 + s.eps);
+    }
+  }
+};
+
+}  // namespace strata::optimizer_adam

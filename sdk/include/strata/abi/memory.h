@@ -1,0 +1,86 @@
+/* Buffers whose storage object never changes while their memory comes and goes; parameters bound to them. */
+#ifndef STRATA_ABI_MEMORY_H
+#define STRATA_ABI_MEMORY_H
+
+#include "strata/abi/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A stretch of device memory with a fixed size. Freed by its maker after nothing is bound to it any more. */
+typedef struct strata_buffer strata_buffer;
+
+enum {
+  STRATA_BUFFER_EVICTED = 1, /* made without memory; make_resident() brings it */
+  STRATA_BUFFER_ZEROED = 2   /* filled with zeros when made */
+};
+
+/* Bytes, of this rank. */
+typedef struct strata_memory_stats {
+  strata_hdr h;
+  int64_t allocated;      /* in buffers and tensors now */
+  int64_t peak_allocated; /* since the last reset_peak() */
+} strata_memory_stats;
+
+/* Service "strata.memory/1". [main] and [autograd]. */
+#define STRATA_MEMORY_API "strata.memory/1"
+
+typedef struct strata_memory_api {
+  strata_hdr h;
+  /* bytes may be 0. The tag ("shard", "unit", "grad", …) is what the byte account is kept under. */
+  strata_rc (*buffer_new)(strata_runtime* rt, int64_t bytes, uint32_t flags, strata_str tag, strata_buffer** out);
+  void (*buffer_free)(strata_buffer* b);
+  /* Brings memory of undefined content (NaN in debug mode); nothing if it is resident. */
+  strata_rc (*make_resident)(strata_buffer* b, strata_stream* stream);
+  /* Gives the memory back; a later read through any tensor on it fails naming its parameter and unit. */
+  strata_rc (*evict)(strata_buffer* b, strata_stream* stream);
+  int32_t (*is_resident)(const strata_buffer* b);
+  /* The memory, 64-byte aligned, or NULL when evicted; valid until evicted. */
+  void* (*data)(strata_buffer* b);
+  int64_t (*bytes)(const strata_buffer* b);
+  /* Keeps the memory from reuse until work queued on the stream so far is done. Nothing on a CPU. */
+  strata_rc (*record_use)(strata_buffer* b, strata_stream* stream);
+  strata_rc (*stats)(strata_runtime* rt, strata_memory_stats* out);
+  strata_rc (*bytes_of_tag)(strata_runtime* rt, strata_str tag, int64_t* now, int64_t* peak);
+  strata_rc (*reset_peak)(strata_runtime* rt);
+} strata_memory_api;
+
+enum { STRATA_BIND_DISCARD = 0, STRATA_BIND_KEEP = 1 };
+
+/* Service "strata.param/1": parameters by number, as strategy.plan_units() describes them. [main] and
+ * [autograd]. */
+#define STRATA_PARAM_API "strata.param/1"
+
+typedef struct strata_param_api {
+  strata_hdr h;
+  /* Makes the parameter live at byte_offset of the buffer from now on, with dtype and its shape and strides
+   * (NULL: as described). Once per parameter. KEEP copies its present value there; the buffer must be resident
+   * for that. */
+  strata_rc (*bind_view)(strata_runtime* rt, int32_t param, strata_buffer* b, int64_t byte_offset, int32_t dtype,
+                         const int64_t* strides, int32_t keep);
+  /* The same for its gradient: backward then adds to this memory in place. The host zeroes it at zero_grad when
+   * it is resident, at make_resident otherwise. */
+  strata_rc (*bind_grad_view)(strata_runtime* rt, int32_t param, strata_buffer* b, int64_t byte_offset,
+                              int32_t dtype);
+  /* For a parameter without a bound gradient: moves (accumulate = 0) or adds (1) its gradient, cast to dtype, to
+   * dst of numel elements and drops it. *had = 0 and dst untouched when there is none. In unit_grads_ready or
+   * backward_done. */
+  strata_rc (*grad_take)(strata_runtime* rt, int32_t param, void* dst, int32_t dtype, int32_t accumulate,
+                         int32_t* had);
+  /* Whether backward reached the parameter since the last zero_grad, on this rank or as set_touched() said. Those
+   * not touched are left alone by the optimizer. */
+  strata_rc (*touched)(strata_runtime* rt, int32_t param, int32_t* out);
+  strata_rc (*set_touched)(strata_runtime* rt, int32_t param, int32_t touched);
+  /* Fills the parameters and buffers that the unit owns with their initial values, or with those of load_from.
+   * The unit's parameters must be bound and resident. In materialize(). */
+  strata_rc (*init_unit)(strata_runtime* rt, int32_t unit);
+  /* The same for one parameter, written to dst (numel elements of dtype) and nowhere else. */
+  strata_rc (*init_param)(strata_runtime* rt, int32_t param, void* dst, int32_t dtype);
+} strata_param_api;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

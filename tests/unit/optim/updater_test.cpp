@@ -1,0 +1,285 @@
+// Updates over views: chunks, untouched parameters, norms, agreement of ranks, state.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "fakes.hpp"
+
+namespace strata::test {
+namespace {
+
+using optim::HyperTable;
+using optim::ParamSlot;
+using optim::StateSlice;
+using optim::Updater;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+/// Three parameters of 4, 3 and 2 elements in one view, with a gap of padding before the last.
+struct Rig {
+  explicit Rig(std::vector<int32_t> groups = {0, 0, 0}, std::vector<std::vector<double>> hypers = {{0.5}}) {
+    params = {{"a", 4, groups[0]}, {"b", 3, groups[1]}, {"c", 2, groups[2]}};
+    table = std::move(hypers);
+  }
+
+  Updater& updater() {
+    if (!made) {
+      optim::UpdaterParts parts{{view.view}, params, optimizer.object(), HyperTable({{"lr", 0.5, STRATA_HYPER_LR}}, table),
+                                strategy};
+      made = std::make_unique<Updater>(std::move(parts),
+                                       optim::Services{&fake_memory(), &fake_params(), &fake_comm(), &rt});
+      rt.update = made.get();
+    }
+    return *made;
+  }
+
+  FakeRuntime rt;
+  FakeOptimizer optimizer;
+  FakeView view{{segment(0, 0, 4, 0), segment(4, 0, 3, 1), segment(8, 0, 2, 2)}};
+  std::vector<ParamSlot> params;
+  std::vector<std::vector<double>> table;
+  const border::Object<strata_strategy_api>* strategy = nullptr;
+  std::unique_ptr<Updater> made;
+};
+
+std::vector<std::pair<int64_t, int64_t>> count_and_step(const std::vector<strata_optim_chunk>& chunks) {
+  std::vector<std::pair<int64_t, int64_t>> out;
+  for (const strata_optim_chunk& c : chunks) {
+    out.emplace_back(c.count, c.step);
+  }
+  return out;
+}
+
+std::string error_of(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return {};
+}
+
+TEST(Updater, MergesNeighboursAndNeverTouchesPadding) {
+  Rig s;
+  s.view.grads()[7] = 100;  // padding
+
+  s.updater().optimizer_step();
+
+  EXPECT_THAT(count_and_step(s.optimizer.steps[0]), ElementsAre(std::pair(7, 1), std::pair(2, 1)));
+  EXPECT_EQ(s.view.values()[7], 1);
+}
+
+TEST(Updater, CutsWhereTheGroupChangesAndUsesItsHyperParameters) {
+  Rig s({0, 1, 1}, {{0.5}, {0.25}});
+  for (int i = 0; i < 9; ++i) {
+    s.view.grads()[i] = 1;
+  }
+
+  s.updater().optimizer_step();
+
+  EXPECT_THAT(count_and_step(s.optimizer.steps[0]), ElementsAre(std::pair(4, 1), std::pair(3, 1), std::pair(2, 1)));
+  EXPECT_EQ(s.view.values()[0], 0.5F);
+  EXPECT_EQ(s.view.values()[4], 0.75F);
+}
+
+TEST(Updater, LeavesUntouchedParametersAloneAndCountsTheirStepsApart) {
+  Rig s;
+  s.rt.untouched[1] = true;
+  s.updater().optimizer_step();
+  s.rt.untouched[1] = false;
+  s.updater().optimizer_step();
+
+  EXPECT_THAT(count_and_step(s.optimizer.steps[0]), ElementsAre(std::pair(4, 1), std::pair(2, 1)));
+  EXPECT_THAT(count_and_step(s.optimizer.steps[1]), ElementsAre(std::pair(4, 2), std::pair(3, 1), std::pair(2, 2)));
+  EXPECT_EQ(s.updater().steps("a"), 2);
+  EXPECT_EQ(s.updater().steps("b"), 1);
+}
+
+TEST(Updater, LeavesFrozenParametersAlone) {
+  Rig s({0, -1, 0});
+  s.view.grads()[5] = 1;
+
+  s.updater().optimizer_step();
+
+  EXPECT_THAT(count_and_step(s.optimizer.steps[0]), ElementsAre(std::pair(4, 1), std::pair(2, 1)));
+  EXPECT_EQ(s.view.values()[5], 1);
+}
+
+TEST(Updater, FollowsBuffersThatMoved) {
+  Rig s;
+  s.updater().optimizer_step();
+  s.view.value.bytes = std::vector<std::byte>(s.view.value.bytes);
+
+  s.updater().optimizer_step();
+
+  EXPECT_EQ(s.optimizer.steps[1][0].value, s.view.values());
+}
+
+TEST(Updater, NamesTheParameterWhoseMemoryIsAway) {
+  Rig s;
+  s.view.value.resident = false;
+
+  EXPECT_THAT(error_of([&] { s.updater().optimizer_step(); }), HasSubstr("begins with a"));
+}
+
+TEST(Updater, RefusesViewsThatContradictThemselves) {
+  Rig overlapping;
+  overlapping.view.view.segments[1].view_offset = 3;
+  Rig beyond;
+  beyond.view.view.segments[1].count = 5;
+
+  EXPECT_THAT(error_of([&] { overlapping.updater(); }), HasSubstr(" b "));
+  EXPECT_THAT(error_of([&] { beyond.updater(); }), HasSubstr(" b "));
+}
+
+TEST(Updater, UnscaleMultipliesAndSeesInfinity) {
+  Rig s;
+  s.view.grads()[0] = 4;
+
+  EXPECT_FALSE(s.updater().unscale(0.25));
+  EXPECT_EQ(s.view.grads()[0], 1);
+  s.view.grads()[8] = kInf;
+  EXPECT_TRUE(s.updater().unscale(1));
+  s.view.grads()[8] = std::nanf("");
+  EXPECT_TRUE(s.updater().unscale(0.5));
+}
+
+TEST(Updater, UnscaleDoesNotLookAtPaddingNorUntouchedGradients) {
+  Rig s;
+  s.rt.untouched[1] = true;
+  s.view.grads()[5] = kInf;
+  s.view.grads()[7] = kInf;
+
+  EXPECT_FALSE(s.updater().unscale(0.5));
+}
+
+TEST(Updater, AnInfinityOnAnotherRankCounts) {
+  Rig s;
+  s.rt.world = {2, 1, 0};
+
+  EXPECT_TRUE(s.updater().unscale(1));
+  EXPECT_EQ(s.rt.world.reductions, 1);
+}
+
+TEST(Updater, NormsOfAllOrders) {
+  Rig s;
+  s.view.grads()[0] = 3;
+  s.view.grads()[8] = -4;
+  s.view.grads()[7] = 100;  // padding
+
+  EXPECT_EQ(s.updater().grad_norm(2), 5);
+  EXPECT_EQ(s.updater().grad_norm(1), 7);
+  EXPECT_EQ(s.updater().grad_norm(std::numeric_limits<double>::infinity()), 4);
+  EXPECT_NEAR(s.updater().grad_norm(3), std::cbrt(91.0), 1e-14);
+}
+
+TEST(Updater, ANaNMakesEveryNormNaN) {
+  Rig s;
+  s.view.grads()[1] = std::nanf("");
+  s.view.grads()[8] = 4;
+
+  EXPECT_TRUE(std::isnan(s.updater().grad_norm(2)));
+  EXPECT_TRUE(std::isnan(s.updater().grad_norm(std::numeric_limits<double>::infinity())));
+}
+
+TEST(Updater, ScalesAndClamps) {
+  Rig s;
+  s.view.grads()[0] = 3;
+  s.view.grads()[1] = -4;
+
+  s.updater().scale_grads(0.5);
+  s.updater().clamp_grads(1.75);
+
+  EXPECT_EQ(s.view.grads()[0], 1.5F);
+  EXPECT_EQ(s.view.grads()[1], -1.75F);
+}
+
+TEST(Updater, AsksTheStrategyForTheNormUnlessItDeclines) {
+  strata_strategy_api api = {};
+  api.base = {STRATA_HDR(strata_strategy_api), [](void*) {}, nullptr};
+  int32_t answer = STRATA_OK;
+  api.grad_norm = [](void* self, double p, double* out) {
+    *out = 10 * p;
+    return strata_rc{*static_cast<int32_t*>(self)};
+  };
+  const border::Object<strata_strategy_api> strategy({&answer, &api}, "FakeStrategy");
+  Rig s;
+  s.strategy = &strategy;
+  s.view.grads()[0] = 3;
+
+  EXPECT_EQ(s.updater().grad_norm(2), 20);
+  answer = STRATA_E_UNSUPPORTED;
+  EXPECT_EQ(s.updater().grad_norm(2), 3);
+}
+
+TEST(Updater, KeepsZeroedStatesUnderTheTagOptim) {
+  Rig s;
+  s.updater();
+  float sum = 0;
+  s.updater().for_each_state([&](const StateSlice& slice) {
+    for (int64_t i = 0; i < slice.count; ++i) {
+      sum += static_cast<float*>(slice.data)[i];
+    }
+  });
+
+  EXPECT_THAT(s.rt.tags, ElementsAre("optim"));
+  EXPECT_EQ(sum, 0);
+}
+
+TEST(Updater, StateGoesByParameterNameIntoOtherViews) {
+  Rig from;
+  from.rt.untouched[1] = true;
+  from.updater().optimizer_step();
+  std::map<std::string, std::vector<float>> saved;
+  std::map<std::string, int64_t> steps;
+  from.updater().for_each_state([&](const StateSlice& slice) {
+    const auto* data = static_cast<const float*>(slice.data);
+    saved[std::string(slice.param)].assign(data, data + slice.count);
+    steps[std::string(slice.param)] = slice.step;
+    EXPECT_EQ(slice.state, "count");
+  });
+  FakeView cut{{segment(0, 2, 2, 0), segment(2, 0, 3, 1)}};  // the second half of a, all of b
+  FakeOptimizer optimizer;
+  Updater into({{cut.view}, from.params, optimizer.object(), HyperTable({{"lr", 0.5, STRATA_HYPER_LR}}, {{0.5}}), nullptr},
+               {&fake_memory(), &fake_params(), nullptr, &from.rt});
+
+  into.for_each_state([&](const StateSlice& slice) {
+    const std::string name(slice.param);
+    std::memcpy(slice.data, saved[name].data() + slice.param_offset, static_cast<size_t>(slice.count) * sizeof(float));
+    into.set_steps(name, steps[name]);
+  });
+  from.rt.untouched[1] = false;
+  into.optimizer_step();
+
+  EXPECT_THAT(count_and_step(optimizer.steps[0]), ElementsAre(std::pair(2, 2), std::pair(3, 1)));
+  std::vector<float> counts;
+  into.for_each_state([&](const StateSlice& slice) { counts.push_back(static_cast<float*>(slice.data)[0]); });
+  EXPECT_THAT(counts, ElementsAre(2.0F, 1.0F));
+}
+
+TEST(Updater, AnswersTheUpdateService) {
+  Rig s;
+  s.view.grads()[0] = 3;
+  s.updater();
+  double norm = 0;
+  int32_t found = 1;
+  const strata_update_api& api = *optim::update_service();
+
+  EXPECT_EQ(api.unscale(&s.rt, 1, &found), STRATA_OK);
+  EXPECT_EQ(api.grad_norm(&s.rt, 2, &norm), STRATA_OK);
+  EXPECT_EQ(api.scale_grads(&s.rt, 2), STRATA_OK);
+  EXPECT_EQ(api.clamp_grads(&s.rt, 5), STRATA_OK);
+  EXPECT_EQ(api.optimizer_step(&s.rt), STRATA_OK);
+  EXPECT_EQ(found, 0);
+  EXPECT_EQ(norm, 3);
+  EXPECT_EQ(s.view.values()[0], 1 - 0.5F * 5);
+  FakeRuntime idle;
+  EXPECT_EQ(api.optimizer_step(&idle), STRATA_E_ARGUMENT);
+}
+
+}  // namespace
+}  // namespace strata::test

@@ -1,0 +1,197 @@
+// The border's hardest customer: one flat buffer per unit, gathered before use, evicted after, gradients reduced to
+// the own shard. The smallest strategy that needs every event; kept for tests.
+#pragma once
+
+#include <cstring>
+#include <set>
+#include <vector>
+
+#include "strata/cpp/strategy.hpp"
+
+namespace strata::testing {
+
+class FlatStrategy final : public Strategy {
+ public:
+  void estimate(const strata_estimate_args&, strata_estimate&) override {}
+
+  void setup_env(const strata_setup_args& args) override { world_size_ = args.world_size; }
+
+  void plan_units(const ModelView& model, std::span<strata_unit_plan> plan) override {
+    model_ = model;
+    for (strata_unit_plan& p : plan) {
+      p.events = STRATA_EVENT_ALL & ~uint32_t{STRATA_EVENT_GRAD_READY};
+    }
+    units_.resize(plan.size());
+    for (size_t u = 0; u < plan.size(); ++u) {
+      units_[u].users.push_back(static_cast<int32_t>(u));
+    }
+    for (size_t u = 0; u < plan.size(); ++u) {
+      const strata_unit_desc& unit = model.units()[u];
+      for (uint64_t i = 0; i < unit.n_borrowed; ++i) {
+        const auto owner = static_cast<size_t>(model.params()[static_cast<size_t>(unit.borrowed[i])].unit);
+        units_[owner].users.push_back(static_cast<int32_t>(u));
+        units_[u].needs.push_back(static_cast<int32_t>(owner));
+      }
+      units_[u].needs.push_back(static_cast<int32_t>(u));
+    }
+  }
+
+  void materialize(int32_t unit) override {
+    FlatUnit& u = units_[static_cast<size_t>(unit)];
+    lay_out(unit, u);
+    const int64_t full = u.shard * world_size_ * kBytes;
+    u.full = Buffer(runtime(), full, STRATA_BUFFER_ZEROED, "unit");
+    u.full_grad = Buffer(runtime(), full, STRATA_BUFFER_EVICTED, "unit_grad");
+    u.value = Buffer(runtime(), u.shard * kBytes, 0, "shard");
+    u.grad = Buffer(runtime(), u.shard * kBytes, STRATA_BUFFER_ZEROED, "grad");
+    const auto& params = service<strata_param_api>();
+    for (const strata_segment& s : u.layout) {
+      check(params.bind_view(runtime(), s.param, u.full.c(), s.view_offset * kBytes, STRATA_F32, nullptr, 0));
+      if (trainable(s.param)) {
+        check(params.bind_grad_view(runtime(), s.param, u.full_grad.c(), s.view_offset * kBytes, STRATA_F32));
+      }
+    }
+    check(params.init_unit(runtime(), unit));
+    std::memcpy(u.value.data(), u.full.data() + shard_offset(u), static_cast<size_t>(u.shard * kBytes));
+    u.full.evict();
+  }
+
+  void optim_views(const OptimViewSink& out) override {
+    for (const FlatUnit& u : units_) {
+      const auto mine = segments_of_shard(u);
+      out.put({u.value.c(), u.grad.c(), 0, 0, u.shard, STRATA_F32, STRATA_F32, mine.data(), mine.size()});
+    }
+  }
+
+  void pre_forward(int32_t unit, const strata_step_ctx&) override { activate(unit); }
+
+  void post_forward(int32_t unit, const strata_step_ctx& ctx) override {
+    if ((ctx.flags & STRATA_CTX_RECOMPUTE) == 0) {
+      deactivate(unit);
+    }
+  }
+
+  void pre_backward(int32_t unit, const strata_step_ctx&) override {
+    activate(unit);
+    units_[static_cast<size_t>(unit)].full_grad.make_resident();
+  }
+
+  void post_backward(int32_t unit, const strata_step_ctx&) override { deactivate(unit); }
+
+  void unit_grads_ready(int32_t unit, int32_t, const strata_step_ctx&) override {
+    FlatUnit& u = units_[static_cast<size_t>(unit)];
+    auto* full = u.full_grad.data<float>();
+    if (world_size_ > 1) {
+      const Group world = Group::world(runtime());
+      world.reduce_scatter(full, full + world.rank() * u.shard, u.shard, STRATA_F32).wait();
+      full += world.rank() * u.shard;
+    }
+    auto* sum = u.grad.data<float>();
+    for (int64_t i = 0; i < u.shard; ++i) {
+      sum[i] += full[i];
+    }
+    u.full_grad.evict();
+  }
+
+  void post_step(const strata_step_ctx&) override { clear_gradients(); }
+
+  void abort_iter(const strata_step_ctx&) noexcept override {
+    for (FlatUnit& u : units_) {
+      u.active = 0;
+      u.full.evict();
+      u.full_grad.evict();
+    }
+    clear_gradients();
+  }
+
+  /// Whether any unit is on this rank in full.
+  [[nodiscard]] bool anything_resident() const {
+    return std::any_of(units_.begin(), units_.end(), [](const FlatUnit& u) { return u.full.resident(); });
+  }
+
+ private:
+  static constexpr int64_t kBytes = 4;
+
+  struct FlatUnit {
+    std::vector<strata_segment> layout;  // of the full buffer
+    std::vector<int32_t> users;          // itself and those that borrow from it
+    std::vector<int32_t> needs;          // itself and those it borrows from
+    int64_t shard = 0;                   // elements
+    int active = 0;
+    Buffer full, full_grad, value, grad;
+  };
+
+  [[nodiscard]] bool trainable(int32_t param) const {
+    return (model_.params()[static_cast<size_t>(param)].flags & STRATA_PARAM_TRAINABLE) != 0;
+  }
+
+  void lay_out(int32_t unit, FlatUnit& u) const {
+    int64_t at = 0;
+    const strata_unit_desc& desc = model_.units()[static_cast<size_t>(unit)];
+    for (uint64_t i = 0; i < desc.n_params; ++i) {
+      const int64_t numel = model_.params()[static_cast<size_t>(desc.params[i])].numel;
+      u.layout.push_back({at, 0, numel, desc.params[i], 0});
+      at += numel;
+    }
+    u.shard = (at + world_size_ - 1) / world_size_;
+  }
+
+  [[nodiscard]] int64_t rank() const { return world_size_ == 1 ? 0 : Group::world(runtime()).rank(); }
+  [[nodiscard]] int64_t shard_offset(const FlatUnit& u) const { return rank() * u.shard * kBytes; }
+
+  [[nodiscard]] std::vector<strata_segment> segments_of_shard(const FlatUnit& u) const {
+    std::vector<strata_segment> out;
+    const int64_t begin = rank() * u.shard;
+    for (const strata_segment& s : u.layout) {
+      const int64_t from = std::max(s.view_offset, begin);
+      const int64_t to = std::min(s.view_offset + s.count, begin + u.shard);
+      if (from < to && trainable(s.param)) {
+        out.push_back({from - begin, from - s.view_offset, to - from, s.param, 0});
+      }
+    }
+    return out;
+  }
+
+  void activate(int32_t unit) {
+    units_[static_cast<size_t>(unit)].active += units_[static_cast<size_t>(unit)].active == 0 ? 1 : 0;
+    for (const int32_t id : units_[static_cast<size_t>(unit)].needs) {
+      gather(units_[static_cast<size_t>(id)]);
+    }
+  }
+
+  void deactivate(int32_t unit) {
+    units_[static_cast<size_t>(unit)].active = 0;
+    for (const int32_t id : units_[static_cast<size_t>(unit)].needs) {
+      FlatUnit& u = units_[static_cast<size_t>(id)];
+      const bool used = std::any_of(u.users.begin(), u.users.end(),
+                                    [&](int32_t user) { return units_[static_cast<size_t>(user)].active != 0; });
+      if (!used) {
+        u.full.evict();
+      }
+    }
+  }
+
+  void gather(FlatUnit& u) {
+    if (u.full.resident()) {
+      return;
+    }
+    u.full.make_resident();
+    if (world_size_ == 1) {
+      std::memcpy(u.full.data(), u.value.data(), static_cast<size_t>(u.value.bytes()));
+    } else {
+      Group::world(runtime()).all_gather(u.value.data(), u.full.data(), u.shard, STRATA_F32).wait();
+    }
+  }
+
+  void clear_gradients() {
+    for (FlatUnit& u : units_) {
+      std::memset(u.grad.data(), 0, static_cast<size_t>(u.grad.bytes()));
+    }
+  }
+
+  ModelView model_;
+  int32_t world_size_ = 1;
+  std::vector<FlatUnit> units_;
+};
+
+}  // namespace strata::testing
