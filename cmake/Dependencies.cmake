@@ -1,6 +1,9 @@
 # Every library the project uses, found in one place. docs/dependencies.md says what each is for.
 find_package(Threads REQUIRED)
 find_package(StrataTorch 2.15 REQUIRED)
+# LibTorch's include folder brings an fmt of its own, which comes before the system's and whose library is not ours to
+# link: where LibTorch is included, fmt is header-only.
+set_property(TARGET strata_torch::torch_cpu APPEND PROPERTY INTERFACE_COMPILE_DEFINITIONS FMT_HEADER_ONLY)
 find_package(fmt 9 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)
 find_package(tomlplusplus 3.3 REQUIRED)

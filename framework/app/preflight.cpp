@@ -2,8 +2,8 @@
 #include "app/preflight.hpp"
 
 #include <filesystem>
+#include <tuple>
 
-#include "hooks/hook_specs.hpp"
 #include "hooks/log_options.hpp"
 #include "host/services.hpp"
 #include "plugin/search.hpp"
@@ -11,6 +11,7 @@
 #include "train/checkpoints.hpp"
 #include "train/components.hpp"
 #include "train/engine.hpp"
+#include "train/weights.hpp"
 
 namespace strata::app {
 namespace {
@@ -55,7 +56,7 @@ void check_schedulers(const registry::Registry& registry, const config::Value& r
     return;
   }
   const auto check = [&](const config::Value& table) {
-    registry.create<strata_param_scheduler_api>(STRATA_KIND_PARAM_SCHEDULER, table, rt);
+    std::ignore = registry.create<strata_param_scheduler_api>(STRATA_KIND_PARAM_SCHEDULER, table, rt);
   };
   if (value->is_table()) {
     check(*value);
@@ -66,11 +67,11 @@ void check_schedulers(const registry::Registry& registry, const config::Value& r
   }
 }
 
-void check_hooks(const registry::Registry& registry, const config::Value& root, strata_runtime* rt) {
-  for (const hooks::HookSpec& spec : hooks::hook_specs(root.find("default_hooks"), root.find("custom_hooks"))) {
-    registry.create<strata_hook_api>(STRATA_KIND_HOOK, spec.table(), rt, hooks::kHostKeys);
+void check_hooks(const registry::Registry& registry, const train::RunConfig& run, strata_runtime* rt) {
+  for (const hooks::HookSpec& spec : train::hook_specs_of(run)) {
+    std::ignore = registry.create<strata_hook_api>(STRATA_KIND_HOOK, spec.table(), rt, hooks::kHostKeys);
   }
-  hooks::parse_log_options(root.find("log_processor"));
+  hooks::parse_log_options(run.root->find("log_processor"));
 }
 
 void check_strategy_fits(const train::EngineObjects& objects, int world_size) {
@@ -104,16 +105,19 @@ void preflight(const config::Value& root, const RunOptions& options, int world_s
   const train::EngineObjects objects = train::make_engine_objects(factory, run);
   check_strategy_fits(objects, world_size);
   check_schedulers(*registry, root, &nowhere);
-  check_hooks(*registry, root, &nowhere);
+  check_hooks(*registry, run, &nowhere);
   const bool open = !options.dry_run;
   const bool trains = options.command == train::Command::kTrain;
   check_loader(factory, run.train, open && trains);
   check_loader(factory, run.val, open && options.command != train::Command::kTest);
   check_loader(factory, run.test, open && options.command == train::Command::kTest);
-  factory.metrics(run.val_metrics);
-  factory.metrics(run.test_metrics);
+  std::ignore = factory.metrics(run.val_metrics);
+  std::ignore = factory.metrics(run.test_metrics);
   if (open) {
-    train::check_weights(run);
+    const train::StartPoint start = train::find_start(run);
+    if (!start.path.empty()) {
+      const train::Weights readable(start.path);
+    }
   }
 }
 

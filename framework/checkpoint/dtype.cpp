@@ -15,9 +15,15 @@ struct Row {
   uint64_t bytes;
 };
 
-constexpr std::array<Row, 9> kRows = {Row{"F64", STRATA_F64, 8}, Row{"F32", STRATA_F32, 4}, Row{"F16", STRATA_F16, 2},
-                                      Row{"BF16", STRATA_BF16, 2}, Row{"I64", STRATA_I64, 8}, Row{"I32", STRATA_I32, 4},
-                                      Row{"I8", STRATA_I8, 1}, Row{"U8", STRATA_U8, 1}, Row{"BOOL", STRATA_BOOL, 1}};
+constexpr std::array<Row, 9> kRows = {Row{"F64", STRATA_F64, 8},
+                                      Row{"F32", STRATA_F32, 4},
+                                      Row{"F16", STRATA_F16, 2},
+                                      Row{"BF16", STRATA_BF16, 2},
+                                      Row{"I64", STRATA_I64, 8},
+                                      Row{"I32", STRATA_I32, 4},
+                                      Row{"I8", STRATA_I8, 1},
+                                      Row{"U8", STRATA_U8, 1},
+                                      Row{"BOOL", STRATA_BOOL, 1}};
 
 }  // namespace
 

@@ -1,11 +1,10 @@
 // open, fallocate, write, fsync, rename.
 #include "checkpoint/file_out.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
 #include <utility>
 
 #include "strata/cpp/error.hpp"
@@ -58,10 +57,18 @@ FileOut::~FileOut() {
 
 void FileOut::fail(int error) const {
   std::error_code unknown;
-  const auto space = std::filesystem::space(path_.parent_path().empty() ? "." : path_.parent_path(), unknown);
+  const auto space =
+      std::filesystem::space(path_.parent_path().empty() ? "." : path_.parent_path(), unknown);
   const std::string free = unknown ? "an unknown number" : std::to_string(space.available);
-  throw Error(STRATA_E_IO, text("cannot write ", path_.string(), ", which needs ", bytes_, " bytes where ", free,
-                                " are free: ", std::strerror(error)));
+  throw Error(STRATA_E_IO,
+              text("cannot write ",
+                   path_.string(),
+                   ", which needs ",
+                   bytes_,
+                   " bytes where ",
+                   free,
+                   " are free: ",
+                   std::strerror(error)));
 }
 
 void FileOut::write(std::span<const std::byte> data) {
@@ -76,7 +83,9 @@ void FileOut::write(std::span<const std::byte> data) {
   }
 }
 
-void FileOut::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+void FileOut::write(std::string_view text) {
+  write(std::as_bytes(std::span(text)));
+}
 
 void FileOut::commit() {
   if (::fsync(fd_) != 0) {

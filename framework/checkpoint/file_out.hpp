@@ -13,19 +13,22 @@ namespace strata::checkpoint {
 /// "path: what: why" as STRATA_E_IO, from errno.
 [[noreturn]] void throw_errno(std::string_view what, const std::filesystem::path& path, int error);
 
-/// The hidden neighbour that a file or folder is written under before it gets its name: ".name.tmp-<pid>".
+/// The hidden neighbour that a file or folder is written under before it gets its name:
+/// ".name.tmp-<pid>".
 std::filesystem::path aside_of(const std::filesystem::path& path);
 
 /// Makes a rename inside the folder survive a power cut.
 void sync_folder(const std::filesystem::path& folder);
 
-/// Writes beside `path` and takes its place at commit(); without commit() nothing is left. Bytes go out as they come.
+/// Writes beside `path` and takes its place at commit(); without commit() nothing is left. Bytes go
+/// out as they come.
 ///
-/// Errors of all: STRATA_E_IO with the path, the bytes needed and those free, and the system's reason. Where a file
-/// size limit is set, the process must ignore SIGXFSZ to get the error.
+/// Errors of all: STRATA_E_IO with the path, the bytes needed and those free, and the system's
+/// reason. Where a file size limit is set, the process must ignore SIGXFSZ to get the error.
 class FileOut {
  public:
-  /// bytes: what will be written, reserved at once where the file system can, so that a full disk shows at the start.
+  /// bytes: what will be written, reserved at once where the file system can, so that a full disk
+  /// shows at the start.
   FileOut(std::filesystem::path path, uint64_t bytes);
   FileOut(const FileOut&) = delete;
   FileOut& operator=(const FileOut&) = delete;
@@ -33,6 +36,7 @@ class FileOut {
 
   void write(std::span<const std::byte> data);
   void write(std::string_view text);
+
   [[nodiscard]] uint64_t written() const { return written_; }
 
   /// Everything is on the disk and under its name when this returns.

@@ -5,8 +5,9 @@
 #include <fstream>
 #include <string>
 
-#include "checkpoint/file_out.hpp"
 #include "strata/cpp/error.hpp"
+
+#include "checkpoint/file_out.hpp"
 
 namespace strata::checkpoint {
 namespace {
@@ -30,7 +31,8 @@ std::optional<fs::path> find_last(const fs::path& work_dir) {
   std::ifstream in(file);
   std::string line;
   if (!std::getline(in, line) || line.empty()) {
-    throw Error(STRATA_E_IO, text(file.string(), " is empty or cannot be read; it should name a checkpoint"));
+    throw Error(STRATA_E_IO,
+                text(file.string(), " is empty or cannot be read; it should name a checkpoint"));
   }
   const fs::path named(line);
   if (fs::is_directory(named)) {
@@ -40,8 +42,11 @@ std::optional<fs::path> find_last(const fs::path& work_dir) {
   if (fs::is_directory(moved)) {
     return moved;
   }
-  throw Error(STRATA_E_NOT_FOUND, text(file.string(), " names the checkpoint ", line,
-                                       ", which is not there; name another with --resume PATH, or remove the file"));
+  throw Error(STRATA_E_NOT_FOUND,
+              text(file.string(),
+                   " names the checkpoint ",
+                   line,
+                   ", which is not there; name another with --resume PATH, or remove the file"));
 }
 
 }  // namespace strata::checkpoint

@@ -2,17 +2,20 @@
 #include "checkpoint/safetensors_header.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
-#include "checkpoint/dtype.hpp"
+#include <nlohmann/json.hpp>
+
 #include "strata/cpp/error.hpp"
+
+#include "checkpoint/dtype.hpp"
 
 namespace strata::checkpoint {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json =
+    nlohmann::json;  // sorted: finding a key in an ordered one takes a search from the front
 
 constexpr const char* kMetadata = "__metadata__";
 
@@ -26,8 +29,8 @@ struct Refusal {
   }
 };
 
-// JSON lets a key come twice, and parsers keep one of them in silence. Deeper nesting than any header has is refused
-// here as well, before a tree of it is built.
+// JSON lets a key come twice, and parsers keep one of them in silence. Deeper nesting than any
+// header has is refused here as well, before a tree of it is built.
 Json parse(std::string_view text, const Refusal& refuse) {
   constexpr int kMaxDepth = 3;
   std::vector<std::set<std::string>> keys;
@@ -39,7 +42,8 @@ Json parse(std::string_view text, const Refusal& refuse) {
       keys.emplace_back();
     } else if (event == Json::parse_event_t::object_end) {
       keys.pop_back();
-    } else if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
+    } else if (event == Json::parse_event_t::key &&
+               !keys.back().insert(parsed.get<std::string>()).second) {
       refuse("\"", parsed.get<std::string>(), "\" comes twice in its header");
     }
     return true;
@@ -51,16 +55,19 @@ Json parse(std::string_view text, const Refusal& refuse) {
   }
 }
 
-std::pair<uint64_t, uint64_t> read_offsets(const Json& value, const std::string& name, const Refusal& refuse) {
-  if (!value.is_array() || value.size() != 2 || !value[0].is_number_unsigned() || !value[1].is_number_unsigned()) {
+std::pair<uint64_t, uint64_t> read_offsets(const Json& value,
+                                           const std::string& name,
+                                           const Refusal& refuse) {
+  if (!value.is_array() || value.size() != 2 || !value[0].is_number_unsigned() ||
+      !value[1].is_number_unsigned()) {
     refuse("data_offsets of ", name, " are not two numbers");
   }
   return {value[0].get<uint64_t>(), value[1].get<uint64_t>()};
 }
 
 TensorInfo read_tensor(const std::string& name, const Json& value, const Refusal& refuse) {
-  if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
-      !value.contains("data_offsets")) {
+  if (!value.is_object() || value.size() != 3 || !value.contains("dtype") ||
+      !value.contains("shape") || !value.contains("data_offsets")) {
     refuse("the entry of ", name, " does not have dtype, shape and data_offsets");
   }
   const Json& type = value["dtype"];
@@ -88,7 +95,13 @@ void check_tensor(const TensorInfo& tensor, uint64_t data_bytes, const Refusal& 
     refuse("the shape of ", tensor.name, " has more elements than memory has addresses");
   }
   if (tensor.begin > tensor.end || tensor.end > data_bytes) {
-    refuse(tensor.name, " lies at bytes ", tensor.begin, " to ", tensor.end, " of ", data_bytes,
+    refuse(tensor.name,
+           " lies at bytes ",
+           tensor.begin,
+           " to ",
+           tensor.end,
+           " of ",
+           data_bytes,
            "; the file may be cut short");
   }
   if (tensor.bytes() != bytes) {
@@ -96,7 +109,9 @@ void check_tensor(const TensorInfo& tensor, uint64_t data_bytes, const Refusal& 
   }
 }
 
-void check_gapless(const std::vector<TensorInfo>& tensors, uint64_t data_bytes, const Refusal& refuse) {
+void check_gapless(const std::vector<TensorInfo>& tensors,
+                   uint64_t data_bytes,
+                   const Refusal& refuse) {
   uint64_t at = 0;
   for (const TensorInfo& tensor : tensors) {
     if (tensor.begin != at) {
@@ -127,8 +142,10 @@ void check_names(const std::vector<TensorInfo>& tensors) {
   std::set<std::string_view> seen;
   for (const TensorInfo& tensor : tensors) {
     if (tensor.name == kMetadata || !seen.insert(tensor.name).second) {
-      throw Error(STRATA_E_ARGUMENT, text("a safetensors file cannot hold the name \"", tensor.name,
-                                          tensor.name == kMetadata ? "\": it is the format's own" : "\" twice"));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("a safetensors file cannot hold the name \"",
+                       tensor.name,
+                       tensor.name == kMetadata ? "\": it is the format's own" : "\" twice"));
     }
   }
 }
@@ -141,31 +158,34 @@ bool tensor_bytes(int32_t dtype, const std::vector<int64_t>& shape, uint64_t& ou
   if (std::ranges::find(shape, 0) != shape.end()) {
     out = 0;
   }
-  return std::ranges::all_of(
-      shape, [&](int64_t size) { return size >= 0 && !__builtin_mul_overflow(out, static_cast<uint64_t>(size), &out); });
+  return std::ranges::all_of(shape, [&](int64_t size) {
+    return size >= 0 && !__builtin_mul_overflow(out, static_cast<uint64_t>(size), &out);
+  });
 }
 
 std::string encode_header(const Header& header) {
   check_names(header.tensors);
-  Json out = Json::object();
-  if (!header.metadata.empty()) {
-    out[kMetadata] = header.metadata;
-  }
-  // Appending to the underlying list: operator[] of an ordered object searches it from the front.
-  auto& entries = out.get_ref<Json::object_t&>();
-  for (const TensorInfo& tensor : header.tensors) {
-    Json entry = {{"dtype", dtype_name(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {tensor.begin, tensor.end}}};
-    static_cast<std::vector<Json::object_t::value_type>&>(entries).emplace_back(tensor.name, std::move(entry));
-  }
-  std::string json;
+  std::string json = "{";
   try {
-    json = out.dump();
+    if (!header.metadata.empty()) {
+      json += Json(kMetadata).dump() + ":" + Json(header.metadata).dump();
+    }
+    for (const TensorInfo& tensor : header.tensors) {
+      const Json entry = {{"dtype", dtype_name(tensor.dtype)},
+                          {"shape", tensor.shape},
+                          {"data_offsets", {tensor.begin, tensor.end}}};
+      json += (json.size() > 1 ? "," : "") + Json(tensor.name).dump() + ":" + entry.dump();
+    }
   } catch (const Json::exception& e) {
     throw Error(STRATA_E_ARGUMENT, text("a name for a safetensors file is not UTF-8: ", e.what()));
   }
+  json += "}";
   if (json.size() > kMaxHeaderBytes) {
-    throw Error(STRATA_E_ARGUMENT, text("the header of a safetensors file would have ", json.size(),
-                                        " bytes; readers take up to ", kMaxHeaderBytes));
+    throw Error(STRATA_E_ARGUMENT,
+                text("the header of a safetensors file would have ",
+                     json.size(),
+                     " bytes; readers take up to ",
+                     kMaxHeaderBytes));
   }
   json.append((8 - json.size() % 8) % 8, ' ');
   return json;
@@ -187,7 +207,8 @@ Header decode_header(std::string_view json, uint64_t data_bytes, const std::stri
     }
   }
   // Empty tensors share their place with their successor.
-  std::ranges::stable_sort(out.tensors, {}, [](const TensorInfo& t) { return std::pair(t.begin, t.end); });
+  std::ranges::stable_sort(
+      out.tensors, {}, [](const TensorInfo& t) { return std::pair(t.begin, t.end); });
   check_gapless(out.tensors, data_bytes, refuse);
   return out;
 }

@@ -17,11 +17,12 @@ struct Header {
   Metadata metadata;
 };
 
-/// JSON, padded with spaces so that the data begins at a multiple of 8. Errors: STRATA_E_ARGUMENT naming the tensor.
+/// JSON, padded with spaces so that the data begins at a multiple of 8. Errors: STRATA_E_ARGUMENT
+/// naming the tensor.
 std::string encode_header(const Header& header);
 
-/// data_bytes: that follow the header in the file. Tensors come in the order of their bytes, which leave no gap.
-/// Errors: STRATA_E_FAILED with `file` and the tensor.
+/// data_bytes: that follow the header in the file. Tensors come in the order of their bytes, which
+/// leave no gap. Errors: STRATA_E_FAILED with `file` and the tensor.
 Header decode_header(std::string_view json, uint64_t data_bytes, const std::string& file);
 
 /// Bytes of a tensor. False when they do not fit 64 bits, or a dimension is negative.

@@ -1,23 +1,25 @@
 // Maps a file and checks its header.
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
 #include <utility>
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "strata/cpp/error.hpp"
 
 #include "checkpoint/file_out.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "checkpoint/safetensors_header.hpp"
-#include "strata/cpp/error.hpp"
 
 namespace strata::checkpoint {
 namespace {
 
 struct File {
-  explicit File(const std::filesystem::path& path) : fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit File(const std::filesystem::path& path)
+      : fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
     if (fd < 0) {
       throw_errno("cannot open", path, errno);
     }
@@ -59,17 +61,22 @@ uint64_t header_bytes(std::span<const std::byte> map, const std::filesystem::pat
   uint64_t out = 0;
   std::memcpy(&out, map.data(), sizeof(out));
   if (out > kMaxHeaderBytes) {
-    refuse(path, text("it claims a header of ", out, " bytes; the format allows ", kMaxHeaderBytes));
+    refuse(path,
+           text("it claims a header of ", out, " bytes; the format allows ", kMaxHeaderBytes));
   }
   if (out > map.size() - sizeof(out)) {
-    refuse(path, text("its header has ", out, " bytes, the file only ", map.size(), "; it may be cut short"));
+    refuse(
+        path,
+        text(
+            "its header has ", out, " bytes, the file only ", map.size(), "; it may be cut short"));
   }
   return out;
 }
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path), map_(map_file(path)) {
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
+    : path_(path), map_(map_file(path)) {
   try {
     const uint64_t length = header_bytes(map_, path);
     data_begin_ = sizeof(length) + length;

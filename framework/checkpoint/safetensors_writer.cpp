@@ -3,11 +3,12 @@
 #include <bit>
 #include <cstring>
 
+#include "strata/cpp/error.hpp"
+
 #include "checkpoint/dtype.hpp"
 #include "checkpoint/file_out.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "checkpoint/safetensors_header.hpp"
-#include "strata/cpp/error.hpp"
 
 namespace strata::checkpoint {
 namespace {
@@ -20,11 +21,17 @@ Header lay_out(std::span<const TensorSource> tensors, const Metadata& metadata) 
   for (const TensorSource& tensor : tensors) {
     uint64_t bytes = 0;
     if (dtype_bytes(tensor.dtype) == 0) {
-      throw Error(STRATA_E_ARGUMENT, text("a safetensors file cannot hold the type ", tensor.dtype, " of \"",
-                                          tensor.name, "\""));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("a safetensors file cannot hold the type ",
+                       tensor.dtype,
+                       " of \"",
+                       tensor.name,
+                       "\""));
     }
-    if (!tensor_bytes(tensor.dtype, tensor.shape, bytes) || __builtin_add_overflow(at, bytes, &bytes)) {
-      throw Error(STRATA_E_ARGUMENT, text("the shape of \"", tensor.name, "\" is negative or too large for a file"));
+    if (!tensor_bytes(tensor.dtype, tensor.shape, bytes) ||
+        __builtin_add_overflow(at, bytes, &bytes)) {
+      throw Error(STRATA_E_ARGUMENT,
+                  text("the shape of \"", tensor.name, "\" is negative or too large for a file"));
     }
     out.tensors.push_back({tensor.name, tensor.dtype, tensor.shape, at, bytes});
     at = bytes;
@@ -32,12 +39,15 @@ Header lay_out(std::span<const TensorSource> tensors, const Metadata& metadata) 
   return out;
 }
 
-uint64_t data_bytes(const Header& header) { return header.tensors.empty() ? 0 : header.tensors.back().end; }
+uint64_t data_bytes(const Header& header) {
+  return header.tensors.empty() ? 0 : header.tensors.back().end;
+}
 
 void write_tensor(FileOut& out, const TensorSource& tensor, uint64_t bytes) {
   if (!tensor.fill) {
     if (tensor.data == nullptr && bytes > 0) {
-      throw Error(STRATA_E_ARGUMENT, text("\"", tensor.name, "\" has neither data nor a fill function"));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("\"", tensor.name, "\" has neither data nor a fill function"));
     }
     out.write(std::span(static_cast<const std::byte*>(tensor.data), bytes));
     return;
@@ -50,8 +60,10 @@ void write_tensor(FileOut& out, const TensorSource& tensor, uint64_t bytes) {
     }
   });
   if (given != bytes) {
-    throw Error(STRATA_E_ARGUMENT, text("\"", tensor.name, "\" was given ", given, " bytes, its dtype and shape need ",
-                                        bytes));
+    throw Error(
+        STRATA_E_ARGUMENT,
+        text(
+            "\"", tensor.name, "\" was given ", given, " bytes, its dtype and shape need ", bytes));
   }
 }
 
@@ -62,7 +74,8 @@ uint64_t safetensors_bytes(std::span<const TensorSource> tensors, const Metadata
   return sizeof(uint64_t) + encode_header(header).size() + data_bytes(header);
 }
 
-void write_safetensors(const std::filesystem::path& path, std::span<const TensorSource> tensors,
+void write_safetensors(const std::filesystem::path& path,
+                       std::span<const TensorSource> tensors,
                        const Metadata& metadata) {
   const Header header = lay_out(tensors, metadata);
   const std::string json = encode_header(header);

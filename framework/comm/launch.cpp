@@ -1,14 +1,6 @@
-// The parent of local ranks: forks them, passes their stderr on, forwards signals, ends all when one fails.
+// The parent of local ranks: forks them, passes their stderr on, forwards signals, ends all when
+// one fails.
 #include "comm/launch.hpp"
-
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -17,13 +9,23 @@
 #include <cstdio>
 #include <cstring>
 #include <deque>
+#include <fcntl.h>
 #include <optional>
+#include <poll.h>
 #include <string>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
-#include "comm/launch_child.hpp"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
 #include "strata/cpp/error.hpp"
+
+#include "comm/launch_child.hpp"
 
 namespace strata::comm {
 namespace {
@@ -33,20 +35,26 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kGrace{5};  // from SIGTERM to SIGKILL
 constexpr size_t kTailLines = 20;
 
-Error system_error(const char* what) { return run_error("cannot start ranks: ", what, ": ", std::strerror(errno)); }
+Error system_error(const char* what) {
+  return run_error("cannot start ranks: ", what, ": ", std::strerror(errno));
+}
 
 /// A file descriptor, closed with its owner.
 class Fd {
  public:
   explicit Fd(int fd = -1) : fd_(fd) {}
+
   Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
   Fd& operator=(Fd&& other) noexcept {
     std::swap(fd_, other.fd_);
     return *this;
   }
+
   ~Fd() { reset(); }
 
   [[nodiscard]] int get() const { return fd_; }
+
   void reset() {
     if (fd_ >= 0) {
       close(std::exchange(fd_, -1));
@@ -100,16 +108,24 @@ struct Rank {
   std::optional<int> status;  // of waitpid
 };
 
-bool failed(int status) { return !WIFEXITED(status) || WEXITSTATUS(status) != 0; }
+bool failed(int status) {
+  return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
 
-int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+int exit_code(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
 
 std::string describe(int status) {
   if (WIFEXITED(status)) {
     return text("ended with exit code ", WEXITSTATUS(status));
   }
   const char* name = sigabbrev_np(WTERMSIG(status));
-  return text("was ended by signal ", name != nullptr ? text("SIG", name) : "?", " (", WTERMSIG(status), ")");
+  return text("was ended by signal ",
+              name != nullptr ? text("SIG", name) : "?",
+              " (",
+              WTERMSIG(status),
+              ")");
 }
 
 /// A port of the loopback interface that nobody else can take any more.
@@ -120,7 +136,8 @@ std::pair<Fd, int> listen_anywhere() {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof(address);
   auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (socket_fd.get() < 0 || bind(socket_fd.get(), generic, length) != 0 || listen(socket_fd.get(), SOMAXCONN) != 0 ||
+  if (socket_fd.get() < 0 || bind(socket_fd.get(), generic, length) != 0 ||
+      listen(socket_fd.get(), SOMAXCONN) != 0 ||
       getsockname(socket_fd.get(), generic, &length) != 0) {
     throw system_error("no port to listen at");
   }
@@ -146,15 +163,18 @@ class Signals {
 
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
+
   ~Signals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
 
   [[nodiscard]] int fd() const { return fd_.get(); }
+
   [[nodiscard]] const sigset_t& before() const { return before_; }
 
   /// The next signal that came, or 0.
   [[nodiscard]] int next() const {
     signalfd_siginfo info{};
-    return read(fd_.get(), &info, sizeof(info)) == sizeof(info) ? static_cast<int>(info.ssi_signo) : 0;
+    return read(fd_.get(), &info, sizeof(info)) == sizeof(info) ? static_cast<int>(info.ssi_signo)
+                                                                : 0;
   }
 
  private:
@@ -207,7 +227,8 @@ class Supervisor {
   }
 
   int run() {
-    while (std::any_of(ranks_.begin(), ranks_.end(), [](const Rank& rank) { return !rank.status; })) {
+    while (
+        std::any_of(ranks_.begin(), ranks_.end(), [](const Rank& rank) { return !rank.status; })) {
       wait_for_events();
       for (int number = signals_.next(); number != 0; number = signals_.next()) {
         on_signal(number);
@@ -254,7 +275,8 @@ class Supervisor {
       }
       rank.tail.add(buffer.data(), static_cast<size_t>(n));
       for (ssize_t at = 0; at < n;) {
-        const ssize_t written = write(STDERR_FILENO, buffer.data() + at, static_cast<size_t>(n - at));
+        const ssize_t written =
+            write(STDERR_FILENO, buffer.data() + at, static_cast<size_t>(n - at));
         if (written <= 0) {
           break;  // our own stderr is gone; the ranks need not know
         }
@@ -280,7 +302,8 @@ class Supervisor {
       }
       ranks_[i].status = status;
       // A rank that was killed is the cause of those that end by themselves at the same time.
-      if (failed(status) && (!worst || (WIFSIGNALED(status) && !WIFSIGNALED(*ranks_[*worst].status)))) {
+      if (failed(status) &&
+          (!worst || (WIFSIGNALED(status) && !WIFSIGNALED(*ranks_[*worst].status)))) {
         worst = i;
       }
     }
@@ -306,9 +329,19 @@ class Supervisor {
   void report() {
     Rank& rank = ranks_[*failed_];
     const double seconds = std::chrono::duration<double>(failed_after_).count();
-    std::string message = text("rank ", *failed_, " of ", ranks_.size(), " (process ", rank.pid, ") ",
-                               describe(*rank.status), " after ", seconds, " s",
-                               asked_to_stop_ ? ", as asked" : "; the other ranks were ended", '\n');
+    std::string message = text("rank ",
+                               *failed_,
+                               " of ",
+                               ranks_.size(),
+                               " (process ",
+                               rank.pid,
+                               ") ",
+                               describe(*rank.status),
+                               " after ",
+                               seconds,
+                               " s",
+                               asked_to_stop_ ? ", as asked" : "; the other ranks were ended",
+                               '\n');
     const std::string lines = asked_to_stop_ ? "" : rank.tail.quoted();
     if (!lines.empty()) {
       message += "its last lines on stderr:\n" + lines;

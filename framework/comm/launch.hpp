@@ -9,15 +9,16 @@ namespace strata::comm {
 
 /// Runs body as ranks 0 … nproc-1, each in a process forked from this one, and waits for all.
 ///
-/// Each rank has RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT in its environment
-/// and is the leader of its process group. An exception that leaves body is printed and counts as exit code 1.
-/// A rank that fails ends the others: SIGTERM, after five seconds SIGKILL. SIGINT and SIGTERM to this process go to
-/// the ranks, a second one kills them. If this process dies, so do they. What ranks write to stderr comes
-/// out of this one's, and the last lines of the rank that failed are said again at the end.
+/// Each rank has RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT in its
+/// environment and is the leader of its process group. An exception that leaves body is printed and
+/// counts as exit code 1. A rank that fails ends the others: SIGTERM, after five seconds SIGKILL.
+/// SIGINT and SIGTERM to this process go to the ranks, a second one kills them. If this process
+/// dies, so do they. What ranks write to stderr comes out of this one's, and the last lines of the
+/// rank that failed are said again at the end.
 ///
-/// Returns  0, the exit code of the rank that failed first, or 128 plus the number of the signal that ended it.
-/// Thread   [main], before this process has started any other.
-/// Errors   STRATA_E_FAILED: the system gives no process, pipe or socket; no rank is left then.
+/// Returns  0, the exit code of the rank that failed first, or 128 plus the number of the signal
+/// that ended it. Thread   [main], before this process has started any other. Errors
+/// STRATA_E_FAILED: the system gives no process, pipe or socket; no rank is left then.
 int launch_local(int nproc, const std::function<int(const LaunchInfo&)>& body);
 
 }  // namespace strata::comm

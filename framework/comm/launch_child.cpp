@@ -1,18 +1,20 @@
 // A rank of launch_local(), from its fork to its end.
 #include "comm/launch_child.hpp"
 
-#include <sys/prctl.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <unistd.h>
+
+#include <sys/prctl.h>
 
 namespace strata::comm {
 namespace {
 
-void set(const char* name, const std::string& value) { setenv(name, value.c_str(), 1); }
+void set(const char* name, const std::string& value) {
+  setenv(name, value.c_str(), 1);
+}
 
 void set_environment(const LaunchInfo& info) {
   set("RANK", std::to_string(info.rank));
@@ -26,7 +28,8 @@ void set_environment(const LaunchInfo& info) {
 }  // namespace
 
 void run_child(const ChildSetup& setup, const std::function<int(const LaunchInfo&)>& body) {
-  // The parent forwards the terminal's signals: in a group of its own the rank gets each of them once.
+  // The parent forwards the terminal's signals: in a group of its own the rank gets each of them
+  // once.
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != setup.parent) {

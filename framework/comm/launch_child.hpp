@@ -1,10 +1,10 @@
 // What a freshly forked rank does before and after its body.
 #pragma once
 
-#include <signal.h>
-#include <sys/types.h>
-
 #include <functional>
+#include <signal.h>
+
+#include <sys/types.h>
 
 #include "comm/launch_info.hpp"
 
@@ -18,6 +18,7 @@ struct ChildSetup {
 };
 
 /// Ends the process with what body returns.
-[[noreturn]] void run_child(const ChildSetup& setup, const std::function<int(const LaunchInfo&)>& body);
+[[noreturn]] void run_child(const ChildSetup& setup,
+                            const std::function<int(const LaunchInfo&)>& body);
 
 }  // namespace strata::comm

@@ -42,9 +42,17 @@ class Reader {
     int out = 0;
     const char* end = value->data() + value->size();
     const auto [rest, error] = std::from_chars(value->data(), end, out);
-    if (error != std::errc() || (rest != end && *rest != '(' && *rest != ',') || out < low || out > high) {
-      throw config_error({}, "environment variable ", name, "=", *value, ": expected a whole number from ", low,
-                         " to ", high);
+    if (error != std::errc() || (rest != end && *rest != '(' && *rest != ',') || out < low ||
+        out > high) {
+      throw config_error({},
+                         "environment variable ",
+                         name,
+                         "=",
+                         *value,
+                         ": expected a whole number from ",
+                         low,
+                         " to ",
+                         high);
     }
     return out;
   }
@@ -53,11 +61,18 @@ class Reader {
     if (const auto value = number(name, low, high)) {
       return *value;
     }
-    throw config_error({}, "environment variable ", name, " is missing although ", because,
-                       " is set: start every rank by the launcher, or unset ", because);
+    throw config_error({},
+                       "environment variable ",
+                       name,
+                       " is missing although ",
+                       because,
+                       " is set: start every rank by the launcher, or unset ",
+                       because);
   }
 
-  [[nodiscard]] std::optional<int> first(std::initializer_list<const char*> names, int low, int high) const {
+  [[nodiscard]] std::optional<int> first(std::initializer_list<const char*> names,
+                                         int low,
+                                         int high) const {
     for (const char* name : names) {
       if (const auto value = number(name, low, high)) {
         return value;
@@ -76,16 +91,29 @@ LaunchInfo read_ranks(const Reader& env, const Names& names) {
   info.world_size = env.required(names.world_size, names.rank, 1, kMaxRanks);
   info.rank = env.required(names.rank, names.world_size, 0, kMaxRanks);
   if (info.rank >= info.world_size) {
-    throw config_error({}, "environment variable ", names.rank, "=", info.rank, ": there are only ",
-                       info.world_size, " ranks by ", names.world_size);
+    throw config_error({},
+                       "environment variable ",
+                       names.rank,
+                       "=",
+                       info.rank,
+                       ": there are only ",
+                       info.world_size,
+                       " ranks by ",
+                       names.world_size);
   }
   const auto local_size = env.first(names.local_size, 1, kMaxRanks);
   info.local_world_size = local_size.value_or(info.world_size);
   const auto local_rank = env.first(names.local_rank, 0, kMaxRanks);
   info.local_rank = local_rank.value_or(info.rank % info.local_world_size);
   if (local_rank && local_size && *local_rank >= *local_size) {
-    throw config_error({}, "environment variable ", *names.local_rank.begin(), "=", *local_rank,
-                       ": there are only ", *local_size, " ranks on this machine");
+    throw config_error({},
+                       "environment variable ",
+                       *names.local_rank.begin(),
+                       "=",
+                       *local_rank,
+                       ": there are only ",
+                       *local_size,
+                       " ranks on this machine");
   }
   return info;
 }
@@ -98,8 +126,11 @@ void read_master(const Reader& env, LaunchInfo& info) {
   } else if (info.launcher == "slurm" && nodes) {
     info.master_addr = expand_node_list(*nodes).front();
   } else if (info.world_size > info.local_world_size) {
-    throw config_error({}, "environment variable MASTER_ADDR is missing: set it to the host of rank 0 (", info.launcher,
-                       " started ranks on several machines)");
+    throw config_error(
+        {},
+        "environment variable MASTER_ADDR is missing: set it to the host of rank 0 (",
+        info.launcher,
+        " started ranks on several machines)");
   }
   info.master_port = env.number("MASTER_PORT", 1, kMaxPort).value_or(info.master_port);
 }
@@ -107,21 +138,29 @@ void read_master(const Reader& env, LaunchInfo& info) {
 }  // namespace
 
 LaunchInfo from_environment(const Environment& environment) {
-  static const Names kTorchrun{"torchrun", "RANK", "WORLD_SIZE", {"LOCAL_RANK"}, {"LOCAL_WORLD_SIZE"}};
-  static const Names kSlurm{
-      "slurm", "SLURM_PROCID", "SLURM_NTASKS", {"SLURM_LOCALID"}, {"SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE"}};
+  static const Names kTorchrun{
+      "torchrun", "RANK", "WORLD_SIZE", {"LOCAL_RANK"}, {"LOCAL_WORLD_SIZE"}};
+  static const Names kSlurm{"slurm",
+                            "SLURM_PROCID",
+                            "SLURM_NTASKS",
+                            {"SLURM_LOCALID"},
+                            {"SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE"}};
   static const Names kOpenMpi{"mpi",
                               "OMPI_COMM_WORLD_RANK",
                               "OMPI_COMM_WORLD_SIZE",
                               {"OMPI_COMM_WORLD_LOCAL_RANK"},
                               {"OMPI_COMM_WORLD_LOCAL_SIZE"}};
-  static const Names kPmi{
-      "pmi", "PMI_RANK", "PMI_SIZE", {"MPI_LOCALRANKID", "PMI_LOCAL_RANK"}, {"MPI_LOCALNRANKS", "PMI_LOCAL_SIZE"}};
+  static const Names kPmi{"pmi",
+                          "PMI_RANK",
+                          "PMI_SIZE",
+                          {"MPI_LOCALRANKID", "PMI_LOCAL_RANK"},
+                          {"MPI_LOCALNRANKS", "PMI_LOCAL_SIZE"}};
 
   const Reader env(environment);
   for (const Names* names : {&kTorchrun, &kSlurm, &kOpenMpi, &kPmi}) {
     // A shell inside a Slurm allocation has SLURM_NTASKS but was not started as a rank of it.
-    const bool started = names == &kTorchrun ? env.has(names->rank) || env.has(names->world_size) : env.has(names->rank);
+    const bool started = names == &kTorchrun ? env.has(names->rank) || env.has(names->world_size)
+                                             : env.has(names->rank);
     if (!started) {
       continue;
     }

@@ -22,8 +22,9 @@ struct LaunchInfo {
 
 using Environment = std::function<const char*(const char*)>;
 
-/// Reads what torchrun (RANK, WORLD_SIZE, …), Slurm, Open MPI or a PMI launcher has set, in this order; one
-/// rank if there is nothing. A launcher of several ranks that names no local rank gets it from the rank.
+/// Reads what torchrun (RANK, WORLD_SIZE, …), Slurm, Open MPI or a PMI launcher has set, in this
+/// order; one rank if there is nothing. A launcher of several ranks that names no local rank gets
+/// it from the rank.
 ///
 /// env    as std::getenv.
 /// Errors: STRATA_E_CONFIG naming the variable that is missing or makes no sense.

@@ -2,8 +2,9 @@
 #include <charconv>
 #include <string_view>
 
-#include "comm/launch_info.hpp"
 #include "strata/cpp/error.hpp"
+
+#include "comm/launch_info.hpp"
 
 namespace strata::comm {
 namespace {
@@ -11,13 +12,15 @@ namespace {
 constexpr int kMaxHosts = 100'000;
 
 Error not_a_list(const std::string& list, const char* why) {
-  return config_error({}, "environment variable SLURM_NODELIST=", list, " is no list of hosts: ", why);
+  return config_error(
+      {}, "environment variable SLURM_NODELIST=", list, " is no list of hosts: ", why);
 }
 
 int parse_number(std::string_view digits, const std::string& list) {
   int value = 0;
   const auto [rest, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (digits.empty() || error != std::errc() || rest != digits.data() + digits.size() || value < 0) {
+  if (digits.empty() || error != std::errc() || rest != digits.data() + digits.size() ||
+      value < 0) {
     throw not_a_list(list, "a range wants whole numbers, as in node[01-04,7]");
   }
   return value;
@@ -49,7 +52,8 @@ std::vector<std::string> expand_range(std::string_view range, const std::string&
   const size_t dash = range.find('-');
   const std::string_view low = range.substr(0, dash);
   const int first = parse_number(low, list);
-  const int last = dash == std::string_view::npos ? first : parse_number(range.substr(dash + 1), list);
+  const int last =
+      dash == std::string_view::npos ? first : parse_number(range.substr(dash + 1), list);
   if (last < first || last - first > kMaxHosts) {
     throw not_a_list(list, "a range runs upwards");
   }

@@ -33,12 +33,14 @@ int64_t element_bytes(int32_t dtype) {
 
 World& world_of(strata_runtime* rt) {
   if (rt == nullptr || rt->comm == nullptr) {
-    throw Error(STRATA_E_ARGUMENT, "this run has no communication yet: it begins before setup_env()");
+    throw Error(STRATA_E_ARGUMENT,
+                "this run has no communication yet: it begins before setup_env()");
   }
   return *rt->comm;
 }
 
-// Runs a collective of a group of several ranks and hands out its work; NULL when it is done already.
+// Runs a collective of a group of several ranks and hands out its work; NULL when it is done
+// already.
 template <class Slot, class... Args>
 strata_rc start(strata_group* g, strata_work** out, Slot Api::*slot, Args... args) {
   return border::guarded([&] {
@@ -66,7 +68,8 @@ strata_rc copy_alone(const void* in, void* out, int64_t count, int32_t dtype, st
 strata_rc check_call(const strata_group* g, int64_t count, int32_t dtype) {
   return border::guarded([&] {
     if (count < 0) {
-      throw Error(STRATA_E_ARGUMENT, text("group \"", g->name, "\": a collective of ", count, " elements"));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("group \"", g->name, "\": a collective of ", count, " elements"));
     }
     element_bytes(dtype);
   });
@@ -80,11 +83,20 @@ strata_rc group_new(strata_runtime* rt, const int32_t* ranks, int32_t n, strata_
   return border::guarded([&] { *out = world_of(rt).group_new({ranks, static_cast<size_t>(n)}); });
 }
 
-int32_t rank(const strata_group* g) { return g->rank; }
+int32_t rank(const strata_group* g) {
+  return g->rank;
+}
 
-int32_t size(const strata_group* g) { return g->size; }
+int32_t size(const strata_group* g) {
+  return g->size;
+}
 
-strata_rc all_reduce(strata_group* g, void* data, int64_t count, int32_t dtype, int32_t op, strata_stream* stream,
+strata_rc all_reduce(strata_group* g,
+                     void* data,
+                     int64_t count,
+                     int32_t dtype,
+                     int32_t op,
+                     strata_stream* stream,
                      strata_work** out) {
   if (const strata_rc rc = check_call(g, count, dtype); rc != STRATA_OK) {
     return rc;
@@ -96,8 +108,14 @@ strata_rc all_reduce(strata_group* g, void* data, int64_t count, int32_t dtype, 
   return start(g, out, &Api::all_reduce, data, count, dtype, op, stream);
 }
 
-strata_rc reduce_scatter(strata_group* g, const void* in, void* out, int64_t count, int32_t dtype, int32_t op,
-                         strata_stream* stream, strata_work** work) {
+strata_rc reduce_scatter(strata_group* g,
+                         const void* in,
+                         void* out,
+                         int64_t count,
+                         int32_t dtype,
+                         int32_t op,
+                         strata_stream* stream,
+                         strata_work** work) {
   if (const strata_rc rc = check_call(g, count, dtype); rc != STRATA_OK) {
     return rc;
   }
@@ -108,8 +126,13 @@ strata_rc reduce_scatter(strata_group* g, const void* in, void* out, int64_t cou
   return start(g, work, &Api::reduce_scatter, in, out, count, dtype, op, stream);
 }
 
-strata_rc all_gather(strata_group* g, const void* in, void* out, int64_t count, int32_t dtype,
-                     strata_stream* stream, strata_work** work) {
+strata_rc all_gather(strata_group* g,
+                     const void* in,
+                     void* out,
+                     int64_t count,
+                     int32_t dtype,
+                     strata_stream* stream,
+                     strata_work** work) {
   if (const strata_rc rc = check_call(g, count, dtype); rc != STRATA_OK) {
     return rc;
   }
@@ -120,7 +143,12 @@ strata_rc all_gather(strata_group* g, const void* in, void* out, int64_t count, 
   return start(g, work, &Api::all_gather, in, out, count, dtype, stream);
 }
 
-strata_rc broadcast(strata_group* g, void* data, int64_t count, int32_t dtype, int32_t root, strata_stream* stream,
+strata_rc broadcast(strata_group* g,
+                    void* data,
+                    int64_t count,
+                    int32_t dtype,
+                    int32_t root,
+                    strata_stream* stream,
                     strata_work** work) {
   if (const strata_rc rc = check_call(g, count, dtype); rc != STRATA_OK) {
     return rc;
@@ -134,8 +162,13 @@ strata_rc broadcast(strata_group* g, void* data, int64_t count, int32_t dtype, i
   return start(g, work, &Api::broadcast, data, count, dtype, root, stream);
 }
 
-strata_rc all_to_all(strata_group* g, const void* in, void* out, int64_t count, int32_t dtype,
-                     strata_stream* stream, strata_work** work) {
+strata_rc all_to_all(strata_group* g,
+                     const void* in,
+                     void* out,
+                     int64_t count,
+                     int32_t dtype,
+                     strata_stream* stream,
+                     strata_work** work) {
   if (const strata_rc rc = check_call(g, count, dtype); rc != STRATA_OK) {
     return rc;
   }
@@ -163,18 +196,26 @@ strata_rc wait(strata_work* work, strata_stream* stream) {
   });
 }
 
-int64_t bytes_sent(strata_runtime* rt) { return rt == nullptr || rt->comm == nullptr ? 0 : rt->comm->bytes_sent(); }
+int64_t bytes_sent(strata_runtime* rt) {
+  return rt == nullptr || rt->comm == nullptr ? 0 : rt->comm->bytes_sent();
+}
 
-strata_stream* compute(strata_runtime*) { return nullptr; }
+strata_stream* compute(strata_runtime*) {
+  return nullptr;
+}
 
 strata_rc side(strata_runtime*, strata_str, strata_stream** out) {
   *out = nullptr;
   return STRATA_OK;
 }
 
-strata_rc stream_wait(strata_stream*, strata_stream*) { return STRATA_OK; }
+strata_rc stream_wait(strata_stream*, strata_stream*) {
+  return STRATA_OK;
+}
 
-void* native(strata_stream*) { return nullptr; }
+void* native(strata_stream*) {
+  return nullptr;
+}
 
 }  // namespace
 

@@ -1,11 +1,10 @@
 // The in-process store, the C face of every store, and what ranks learn of each other by it.
 #include "comm/store.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <unistd.h>
 
 #include "border/errors.hpp"
 
@@ -21,8 +20,8 @@ strata_rc store_set(void* ctx, strata_str key, strata_str value) {
 strata_rc store_get(void* ctx, strata_str key, int64_t timeout_ms, const strata_text_sink* out) {
   strata_rc put = STRATA_OK;
   const strata_rc got = border::guarded([&] {
-    const std::string value =
-        static_cast<Store*>(ctx)->get(std::string(border::view(key)), std::chrono::milliseconds(timeout_ms));
+    const std::string value = static_cast<Store*>(ctx)->get(std::string(border::view(key)),
+                                                            std::chrono::milliseconds(timeout_ms));
     put = out->put(out->ctx, border::view(value));
   });
   return got != STRATA_OK ? got : put;
@@ -43,7 +42,8 @@ void LocalStore::set(const std::string& key, const std::string& value) {
 std::string LocalStore::get(const std::string& key, std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
   if (!changed_.wait_for(lock, timeout, [&] { return values_.contains(key); })) {
-    throw Error(STRATA_E_COMM, text("store: nobody has set \"", key, "\" within ", timeout.count(), " ms"));
+    throw Error(STRATA_E_COMM,
+                text("store: nobody has set \"", key, "\" within ", timeout.count(), " ms"));
   }
   return values_.at(key);
 }
@@ -56,7 +56,9 @@ std::string host_id() {
   return std::string(name.data()) + "/" + boot;
 }
 
-std::vector<std::string> host_map(const LaunchInfo& info, Store& store, std::chrono::milliseconds timeout) {
+std::vector<std::string> host_map(const LaunchInfo& info,
+                                  Store& store,
+                                  std::chrono::milliseconds timeout) {
   store.set(text("strata/host/", info.rank), host_id());
   std::vector<std::string> hosts;
   for (int rank = 0; rank < info.world_size; ++rank) {
@@ -65,7 +67,10 @@ std::vector<std::string> host_map(const LaunchInfo& info, Store& store, std::chr
   return hosts;
 }
 
-std::string choose(int32_t device_type, bool same_host, bool same_process, const std::string& requested) {
+std::string choose(int32_t device_type,
+                   bool same_host,
+                   bool same_process,
+                   const std::string& requested) {
   if (!requested.empty()) {
     return requested;
   }

@@ -8,8 +8,9 @@
 #include <mutex>
 #include <string>
 
-#include "comm/launch_info.hpp"
 #include "strata/abi/communicator.h"
+
+#include "comm/launch_info.hpp"
 
 namespace strata::comm {
 
@@ -55,12 +56,17 @@ std::unique_ptr<Store> connect_tcp_store(const LaunchInfo& info, std::chrono::mi
 std::string host_id();
 
 /// Every rank's host_id(), by rank. Collective. Errors: STRATA_E_COMM.
-std::vector<std::string> host_map(const LaunchInfo& info, Store& store, std::chrono::milliseconds timeout);
+std::vector<std::string> host_map(const LaunchInfo& info,
+                                  Store& store,
+                                  std::chrono::milliseconds timeout);
 
-/// The communicator type that fits: "threads" in one process, "shm" among CPU ranks of one machine, "nccl" for
-/// CUDA, else "gloo".
+/// The communicator type that fits: "threads" in one process, "shm" among CPU ranks of one machine,
+/// "nccl" for CUDA, else "gloo".
 ///
 /// requested  env_cfg.dist_cfg.backend; wins unless empty.
-std::string choose(int32_t device_type, bool same_host, bool same_process, const std::string& requested);
+std::string choose(int32_t device_type,
+                   bool same_host,
+                   bool same_process,
+                   const std::string& requested);
 
 }  // namespace strata::comm

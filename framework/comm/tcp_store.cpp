@@ -1,16 +1,25 @@
 // The store between processes, over LibTorch's TCPStore. The only file that includes it.
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
-
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
-#include "comm/store.hpp"
+#include <c10/util/Exception.h>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
 #include "strata/cpp/error.hpp"
+
+#include "comm/store.hpp"
 
 namespace strata::comm {
 namespace {
 
 using std::chrono::milliseconds;
+
+// LibTorch appends the stack to its messages.
+std::string reason_of(const std::exception& e) {
+  const auto* error = dynamic_cast<const c10::Error*>(&e);
+  return error != nullptr ? error->what_without_backtrace() : e.what();
+}
 
 class TcpStore final : public Store {
  public:
@@ -28,7 +37,8 @@ class TcpStore final : public Store {
   std::string get(const std::string& key, milliseconds timeout) override {
     const std::string full = prefix_ + key;
     if (!wait(full, timeout)) {
-      throw Error(STRATA_E_COMM, text("store: nobody has set \"", key, "\" within ", timeout.count(), " ms"));
+      throw Error(STRATA_E_COMM,
+                  text("store: nobody has set \"", key, "\" within ", timeout.count(), " ms"));
     }
     try {
       return store_->get_to_str(full);
@@ -50,7 +60,8 @@ class TcpStore final : public Store {
       } catch (const std::exception& e) {
         throw unreachable(e);
       }
-      const auto left = std::chrono::duration_cast<milliseconds>(end - std::chrono::steady_clock::now());
+      const auto left =
+          std::chrono::duration_cast<milliseconds>(end - std::chrono::steady_clock::now());
       if (left.count() <= 0) {
         return false;
       }
@@ -64,8 +75,13 @@ class TcpStore final : public Store {
   }
 
   [[nodiscard]] Error unreachable(const std::exception& e) const {
-    return {STRATA_E_COMM, text("store at ", store_->getHost(), ":", store_->getPort(),
-                                " cannot be reached (has rank 0 ended?): ", e.what())};
+    return {STRATA_E_COMM,
+            text("store at ",
+                 store_->getHost(),
+                 ":",
+                 store_->getPort(),
+                 " cannot be reached (has rank 0 ended?): ",
+                 reason_of(e))};
   }
 
   c10::intrusive_ptr<c10d::TCPStore> store_;
@@ -93,13 +109,25 @@ std::unique_ptr<Store> connect_tcp_store(const LaunchInfo& info, milliseconds ti
     auto store = c10::make_intrusive<c10d::TCPStore>(info.master_addr, options);
     return std::make_unique<TcpStore>(std::move(store), text("strata/", info.restart, "/"));
   } catch (const std::exception& e) {
-    if (options.isServer && says_in_use(e.what())) {
-      throw run_error("rank 0 cannot serve the store at ", address,
-                      ": the port is in use. Set MASTER_PORT to a free one on all ranks, or end the other run");
+    if (options.isServer && says_in_use(reason_of(e))) {
+      throw run_error(
+          "rank 0 cannot serve the store at ",
+          address,
+          ": the port is in use. Set MASTER_PORT to a free one on all ranks, or end the other run");
     }
-    throw Error(STRATA_E_COMM, text("rank ", info.rank, " of ", info.world_size, " cannot ",
-                                    options.isServer ? "serve" : "reach", " the store at ", address, " within ",
-                                    timeout.count(), " ms. Are MASTER_ADDR and MASTER_PORT those of rank 0? ", e.what()));
+    throw Error(STRATA_E_COMM,
+                text("rank ",
+                     info.rank,
+                     " of ",
+                     info.world_size,
+                     " cannot ",
+                     options.isServer ? "serve" : "reach",
+                     " the store at ",
+                     address,
+                     " within ",
+                     timeout.count(),
+                     " ms. Are MASTER_ADDR and MASTER_PORT those of rank 0? ",
+                     reason_of(e)));
   }
 }
 

@@ -18,7 +18,8 @@ bool moves_host_memory(const CommunicatorObject& communicator) {
 
 void close(strata_group& group) {
   if (group.native != nullptr) {
-    group.communicator->api().group_free(group.communicator->self(), std::exchange(group.native, nullptr));
+    group.communicator->api().group_free(group.communicator->self(),
+                                         std::exchange(group.native, nullptr));
   }
 }
 
@@ -38,7 +39,8 @@ World::World(const LaunchInfo& info, WorldParts parts) : parts_(std::move(parts)
     return;
   }
   if (!parts_.communicator || parts_.store == nullptr) {
-    throw Error(STRATA_E_ARGUMENT, text("a world of ", info.world_size, " ranks needs a communicator and a store"));
+    throw Error(STRATA_E_ARGUMENT,
+                text("a world of ", info.world_size, " ranks needs a communicator and a store"));
   }
   std::vector<int32_t> all(static_cast<size_t>(info.world_size));
   std::iota(all.begin(), all.end(), 0);
@@ -48,8 +50,10 @@ World::World(const LaunchInfo& info, WorldParts parts) : parts_(std::move(parts)
     control_->name = parts_.name + "/control";
     open(*control_, all, parts_.control);
   } else if (!moves_host_memory(parts_.communicator)) {
-    throw Error(STRATA_E_ARGUMENT, text("communicator \"", parts_.communicator.type(),
-                                        "\" moves no host memory: the world needs a second one for that"));
+    throw Error(STRATA_E_ARGUMENT,
+                text("communicator \"",
+                     parts_.communicator.type(),
+                     "\" moves no host memory: the world needs a second one for that"));
   }
 }
 
@@ -63,16 +67,21 @@ World::~World() {
   close(world_);
 }
 
-std::string World::backend() const { return parts_.communicator ? parts_.communicator.type() : "none"; }
+std::string World::backend() const {
+  return parts_.communicator ? parts_.communicator.type() : "none";
+}
 
 bool World::on_one_host(std::span<const int32_t> ranks) const {
   const auto& hosts = parts_.hosts;
   return hosts.empty() || std::all_of(ranks.begin(), ranks.end(), [&](int32_t rank) {
-           return hosts.at(static_cast<size_t>(rank)) == hosts.at(static_cast<size_t>(ranks.front()));
+           return hosts.at(static_cast<size_t>(rank)) ==
+                  hosts.at(static_cast<size_t>(ranks.front()));
          });
 }
 
-void World::open(strata_group& group, std::span<const int32_t> ranks, const CommunicatorObject& communicator) const {
+void World::open(strata_group& group,
+                 std::span<const int32_t> ranks,
+                 const CommunicatorObject& communicator) const {
   strata_group_args args{};
   args.h = STRATA_HDR(strata_group_args);
   args.name = border::view(group.name);
@@ -90,11 +99,17 @@ void World::open(strata_group& group, std::span<const int32_t> ranks, const Comm
 strata_group* World::group_new(std::span<const int32_t> ranks) {
   const std::vector<int32_t> key(ranks.begin(), ranks.end());
   const int number = made_++;
-  const bool ascending = std::adjacent_find(key.begin(), key.end(), std::greater_equal<>()) == key.end();
+  const bool ascending =
+      std::adjacent_find(key.begin(), key.end(), std::greater_equal<>()) == key.end();
   const auto mine = std::find(key.begin(), key.end(), rank());
   if (!ascending || mine == key.end() || key.front() < 0 || key.back() >= size()) {
-    throw Error(STRATA_E_ARGUMENT, text("group no. ", number, ": its ranks must ascend, lie in 0 … ", size() - 1,
-                                        " and include the calling rank ", rank()));
+    throw Error(STRATA_E_ARGUMENT,
+                text("group no. ",
+                     number,
+                     ": its ranks must ascend, lie in 0 … ",
+                     size() - 1,
+                     " and include the calling rank ",
+                     rank()));
   }
   if (static_cast<int>(key.size()) == size()) {
     return &world_;
@@ -116,7 +131,8 @@ strata_group* World::group_new(std::span<const int32_t> ranks) {
 
 void World::all_reduce_sum(double* values, int64_t n) {
   strata_work* work = nullptr;
-  const strata_rc rc = comm_service()->all_reduce(&control(), values, n, STRATA_F64, STRATA_SUM, nullptr, &work);
+  const strata_rc rc =
+      comm_service()->all_reduce(&control(), values, n, STRATA_F64, STRATA_SUM, nullptr, &work);
   finish(rc, work);
 }
 
@@ -128,14 +144,16 @@ double World::sum(double value) {
 bool World::any(bool value) {
   int32_t flag = value ? 1 : 0;
   strata_work* work = nullptr;
-  const strata_rc rc = comm_service()->all_reduce(&control(), &flag, 1, STRATA_I32, STRATA_MAX, nullptr, &work);
+  const strata_rc rc =
+      comm_service()->all_reduce(&control(), &flag, 1, STRATA_I32, STRATA_MAX, nullptr, &work);
   finish(rc, work);
   return flag != 0;
 }
 
 void World::broadcast(void* data, int64_t bytes, int root) {
   strata_work* work = nullptr;
-  const strata_rc rc = comm_service()->broadcast(&control(), data, bytes, STRATA_U8, root, nullptr, &work);
+  const strata_rc rc =
+      comm_service()->broadcast(&control(), data, bytes, STRATA_U8, root, nullptr, &work);
   finish(rc, work);
 }
 
@@ -153,29 +171,35 @@ std::vector<std::string> World::all_gather_text(const std::string& value) {
   const auto length = static_cast<int64_t>(value.size());
   std::vector<int64_t> lengths(n);
   strata_work* work = nullptr;
-  strata_rc rc = comm_service()->all_gather(&control(), &length, lengths.data(), 1, STRATA_I64, nullptr, &work);
+  strata_rc rc = comm_service()->all_gather(
+      &control(), &length, lengths.data(), 1, STRATA_I64, nullptr, &work);
   finish(rc, work);
 
   const int64_t longest = *std::max_element(lengths.begin(), lengths.end());
   std::string padded = value;
   padded.resize(static_cast<size_t>(longest));
   std::string all(n * static_cast<size_t>(longest), '\0');
-  rc = comm_service()->all_gather(&control(), padded.data(), all.data(), longest, STRATA_U8, nullptr, &work);
+  rc = comm_service()->all_gather(
+      &control(), padded.data(), all.data(), longest, STRATA_U8, nullptr, &work);
   finish(rc, work);
 
   std::vector<std::string> out;
   for (size_t rank = 0; rank < n; ++rank) {
-    out.push_back(all.substr(rank * static_cast<size_t>(longest), static_cast<size_t>(lengths[rank])));
+    out.push_back(
+        all.substr(rank * static_cast<size_t>(longest), static_cast<size_t>(lengths[rank])));
   }
   return out;
 }
 
-void World::barrier() { border::check(comm_service()->barrier(&control())); }
+void World::barrier() {
+  border::check(comm_service()->barrier(&control()));
+}
 
 void World::abort(std::string_view reason) noexcept {
   const auto stop = [&](const strata_group& group) {
     if (group.native != nullptr) {
-      group.communicator->api().abort(group.communicator->self(), group.native, border::view(reason));
+      group.communicator->api().abort(
+          group.communicator->self(), group.native, border::view(reason));
     }
   };
   stop(world_);

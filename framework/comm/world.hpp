@@ -1,4 +1,5 @@
-// All ranks of a run as the host sees them: groups over a communicator plugin, and helpers for the host's own data.
+// All ranks of a run as the host sees them: groups over a communicator plugin, and helpers for the
+// host's own data.
 #pragma once
 
 #include <atomic>
@@ -10,11 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/abi/communicator.h"
+#include "strata/abi/services.h"
+
 #include "border/object.hpp"
 #include "comm/launch_info.hpp"
 #include "comm/store.hpp"
-#include "strata/abi/communicator.h"
-#include "strata/abi/services.h"
 
 namespace strata::comm {
 
@@ -43,7 +45,8 @@ namespace strata::comm {
 
 struct WorldParts {
   CommunicatorObject communicator;
-  CommunicatorObject control;  ///< for the host's own data when `communicator` moves device memory only; else empty
+  CommunicatorObject control;  ///< for the host's own data when `communicator` moves device memory
+                               ///< only; else empty
   std::shared_ptr<Store> store;
   std::vector<std::string> hosts;  ///< host_map(); empty: all on one
   bool same_process = false;
@@ -52,10 +55,12 @@ struct WorldParts {
   int64_t timeout_ms = 1'800'000;  ///< of a collective
 };
 
-/// The run's ranks. One rank needs no communicator: its collectives copy. strata_runtime::comm points here.
+/// The run's ranks. One rank needs no communicator: its collectives copy. strata_runtime::comm
+/// points here.
 ///
 /// Thread   [main] and [autograd], one call at a time for each group; abort() at any time.
-/// Errors   of collectives: STRATA_E_COMM, a peer is gone, late or out of step; the world is unusable then.
+/// Errors   of collectives: STRATA_E_COMM, a peer is gone, late or out of step; the world is
+/// unusable then.
 class World {
  public:
   World() = default;
@@ -67,15 +72,18 @@ class World {
   ~World();
 
   [[nodiscard]] int rank() const { return world_.rank; }
+
   [[nodiscard]] int size() const { return world_.size; }
+
   [[nodiscard]] bool is_main() const { return rank() == 0; }
+
   [[nodiscard]] strata_group* world() { return &world_; }
 
   /// The communicator's type, or "none".
   [[nodiscard]] std::string backend() const;
 
-  /// The group of these ranks of the world, ascending; the same for the same ranks. Every rank calls it, with
-  /// its own group's ranks. Owned by the world. Errors: STRATA_E_ARGUMENT.
+  /// The group of these ranks of the world, ascending; the same for the same ranks. Every rank
+  /// calls it, with its own group's ranks. Owned by the world. Errors: STRATA_E_ARGUMENT.
   strata_group* group_new(std::span<const int32_t> ranks);
 
   // The host's own data, in host memory. Collective.
@@ -90,14 +98,19 @@ class World {
   /// Ends every collective of all groups, on all ranks, with this reason. [any]
   void abort(std::string_view reason) noexcept;
 
-  /// Bytes this rank sent since the start, by the cheapest algorithm: all-reduce 2 (N-1)/N of the message,
-  /// reduce-scatter, all-gather and all-to-all N-1 slices, broadcast N-1 messages at the root.
+  /// Bytes this rank sent since the start, by the cheapest algorithm: all-reduce 2 (N-1)/N of the
+  /// message, reduce-scatter, all-gather and all-to-all N-1 slices, broadcast N-1 messages at the
+  /// root.
   [[nodiscard]] int64_t bytes_sent() const { return bytes_sent_.load(std::memory_order_relaxed); }
+
   void count_bytes(int64_t bytes) { bytes_sent_.fetch_add(bytes, std::memory_order_relaxed); }
 
  private:
-  void open(strata_group& group, std::span<const int32_t> ranks, const CommunicatorObject& communicator) const;
+  void open(strata_group& group,
+            std::span<const int32_t> ranks,
+            const CommunicatorObject& communicator) const;
   [[nodiscard]] bool on_one_host(std::span<const int32_t> ranks) const;
+
   strata_group& control() { return control_ != nullptr ? *control_ : world_; }
 
   WorldParts parts_;

@@ -9,9 +9,13 @@ namespace strata::hooks {
 namespace {
 
 // std::max drops or keeps a NaN depending on the order of its arguments.
-double larger(double a, double b) { return std::isnan(a) || a > b ? a : b; }
+double larger(double a, double b) {
+  return std::isnan(a) || a > b ? a : b;
+}
 
-double smaller(double a, double b) { return std::isnan(a) || a < b ? a : b; }
+double smaller(double a, double b) {
+  return std::isnan(a) || a < b ? a : b;
+}
 
 }  // namespace
 

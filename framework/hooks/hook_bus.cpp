@@ -1,10 +1,10 @@
 // Order, calls, the table for the log, states.
 #include "hooks/hook_bus.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "border/sinks.hpp"
@@ -14,12 +14,17 @@ namespace strata::hooks {
 namespace {
 
 constexpr std::array<std::string_view, STRATA_POINT_COUNT> kPointNames = {
-    "before_run",       "after_load_checkpoint", "before_train",      "before_train_epoch",
-    "before_train_iter", "after_train_iter",     "after_train_epoch", "before_val",
-    "before_val_epoch", "before_val_iter",       "after_val_iter",    "after_val_epoch",
-    "after_val",        "before_save_checkpoint", "after_train",      "before_test",
-    "before_test_epoch", "before_test_iter",     "after_test_iter",   "after_test_epoch",
-    "after_test",       "after_run"};
+    "before_run",        "after_load_checkpoint",
+    "before_train",      "before_train_epoch",
+    "before_train_iter", "after_train_iter",
+    "after_train_epoch", "before_val",
+    "before_val_epoch",  "before_val_iter",
+    "after_val_iter",    "after_val_epoch",
+    "after_val",         "before_save_checkpoint",
+    "after_train",       "before_test",
+    "before_test_epoch", "before_test_iter",
+    "after_test_iter",   "after_test_epoch",
+    "after_test",        "after_run"};
 
 template <class F>
 void named(const std::string& what, F&& f) {
@@ -34,7 +39,8 @@ void named(const std::string& what, F&& f) {
 }  // namespace
 
 std::string_view point_name(int32_t point) {
-  return point >= 0 && point < STRATA_POINT_COUNT ? kPointNames[static_cast<size_t>(point)] : std::string_view();
+  return point >= 0 && point < STRATA_POINT_COUNT ? kPointNames[static_cast<size_t>(point)]
+                                                  : std::string_view();
 }
 
 strata_hook_ctx HookBus::empty_context() {
@@ -50,12 +56,19 @@ void HookBus::add(border::Object<strata_hook_api> hook, std::optional<int32_t> p
   }
   strata_hook_desc desc{};
   desc.h = STRATA_HDR(strata_hook_desc);
-  named("while the hook " + hook.type() + " described itself", [&] { hook.call(&strata_hook_api::describe, &desc); });
+  named("while the hook " + hook.type() + " described itself",
+        [&] { hook.call(&strata_hook_api::describe, &desc); });
   if (desc.priority < 0 || desc.priority > kMaxPriority) {
-    throw Error(STRATA_E_ARGUMENT, text("the hook ", hook.type(), " gives itself priority ", desc.priority,
-                                        "; priorities are 0 to ", kMaxPriority));
+    throw Error(STRATA_E_ARGUMENT,
+                text("the hook ",
+                     hook.type(),
+                     " gives itself priority ",
+                     desc.priority,
+                     "; priorities are 0 to ",
+                     kMaxPriority));
   }
-  const auto twins = std::ranges::count_if(entries_, [&](const Entry& e) { return e.hook.type() == hook.type(); });
+  const auto twins =
+      std::ranges::count_if(entries_, [&](const Entry& e) { return e.hook.type() == hook.type(); });
   std::string key = twins == 0 ? hook.type() : fmt::format("{}#{}", hook.type(), twins + 1);
   const int32_t order = priority.value_or(desc.priority);
   const auto place = std::ranges::upper_bound(entries_, order, {}, &Entry::priority);
@@ -85,7 +98,8 @@ std::string HookBus::table() const {
       }
     }
     if (!lines.empty()) {
-      out += fmt::format("{}{}:\n{} -------------------- ", out.empty() ? "" : "\n", point_name(point), lines);
+      out += fmt::format(
+          "{}{}:\n{} -------------------- ", out.empty() ? "" : "\n", point_name(point), lines);
     }
   }
   return out;
@@ -102,7 +116,8 @@ std::string HookBus::save() const {
     }
     auto state = nlohmann::ordered_json::parse(sink.str(), nullptr, false);
     if (state.is_discarded()) {
-      throw Error(STRATA_E_ARGUMENT, text("the state that the hook ", entry.hook.type(), " saves is not JSON"));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("the state that the hook ", entry.hook.type(), " saves is not JSON"));
     }
     out[entry.state_key] = std::move(state);
   }

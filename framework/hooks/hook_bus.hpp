@@ -7,20 +7,22 @@
 #include <string_view>
 #include <vector>
 
-#include "border/object.hpp"
 #include "strata/abi/hook.h"
+
+#include "border/object.hpp"
 
 namespace strata::hooks {
 
 /// "before_run", …; empty for a number beyond the points known here.
 std::string_view point_name(int32_t point);
 
-/// Calls every hook at the points it asked for: lower priority first, equal ones in the order of add(). [main]
+/// Calls every hook at the points it asked for: lower priority first, equal ones in the order of
+/// add(). [main]
 class HookBus {
  public:
   /// priority  0 … 100; absent: the hook's own.
-  /// Errors: the hook's own from describe(); STRATA_E_ARGUMENT for a hook without describe() or on(), or a
-  /// priority of its own outside 0 … 100.
+  /// Errors: the hook's own from describe(); STRATA_E_ARGUMENT for a hook without describe() or
+  /// on(), or a priority of its own outside 0 … 100.
   void add(border::Object<strata_hook_api> hook, std::optional<int32_t> priority = {});
 
   /// Stops at the first error, which then names the hook and the point.
@@ -32,8 +34,9 @@ class HookBus {
   /// Which hooks run at which point and in what order, as MMEngine logs it.
   [[nodiscard]] std::string table() const;
 
-  /// The states of all hooks that have one: a JSON object by type; a second hook of a type is "Type#2".
-  /// Errors: the hook's own, and STRATA_E_ARGUMENT for one that is not JSON; both name the hook.
+  /// The states of all hooks that have one: a JSON object by type; a second hook of a type is
+  /// "Type#2". Errors: the hook's own, and STRATA_E_ARGUMENT for one that is not JSON; both name
+  /// the hook.
   [[nodiscard]] std::string save() const;
 
   /// Gives each hook its part of save()'s text. Returns the parts that no present hook takes.

@@ -1,4 +1,5 @@
-// Which hooks a configuration asks for: `default_hooks` over the framework's own, then `custom_hooks`.
+// Which hooks a configuration asks for: `default_hooks` over the framework's own, then
+// `custom_hooks`.
 #pragma once
 
 #include <array>
@@ -22,7 +23,9 @@ class HookSpec {
   HookSpec(const std::string& section, std::string name, config::Value table);
 
   [[nodiscard]] const std::string& name() const { return name_; }
+
   [[nodiscard]] const config::Value& table() const { return *table_; }
+
   [[nodiscard]] std::optional<int32_t> priority() const { return priority_; }
 
  private:
@@ -35,10 +38,12 @@ class HookSpec {
 /// The hooks in the order in which they are registered.
 ///
 /// default_hooks, custom_hooks  the values under these keys, or nullptr; marked as read.
-/// In `default_hooks`: a table without `type` goes over the default's keys, one with `type` replaces it; `false`
-/// switches it off; a new key adds a hook.
-/// Errors: STRATA_E_CONFIG with the place: no table, a new hook without `type`, `false` for an unknown name,
-/// a bad priority.
-std::vector<HookSpec> hook_specs(const config::Value* default_hooks, const config::Value* custom_hooks);
+/// by_epoch  how the training loop counts: the default of a checkpoint each is for epochs alone.
+/// In `default_hooks`: a table without `type` goes over the default's keys, one with `type`
+/// replaces it; `false` switches it off; a new key adds a hook. Errors: STRATA_E_CONFIG with the
+/// place: no table, a new hook without `type`, `false` for an unknown name, a bad priority.
+std::vector<HookSpec> hook_specs(const config::Value* default_hooks,
+                                 const config::Value* custom_hooks,
+                                 bool by_epoch);
 
 }  // namespace strata::hooks

@@ -28,11 +28,13 @@ struct LogOptions {
   std::vector<CustomScalar> custom;
   int num_digits = 4;
   bool log_with_hierarchy = false;
-  std::string mean_pattern = ".*(loss|time|data_time|grad_norm).*";  ///< ECMAScript, searched in the name
+  std::string mean_pattern =
+      ".*(loss|time|data_time|grad_norm).*";  ///< ECMAScript, searched in the name
 };
 
-/// table: or nullptr for the defaults. Errors: STRATA_E_CONFIG with the place: unknown keys and values, a pattern
-/// that is none, two entries of one log_name, an "epoch" window with by_epoch = false.
+/// table: or nullptr for the defaults. Errors: STRATA_E_CONFIG with the place: unknown keys and
+/// values, a pattern that is none, two entries of one log_name, an "epoch" window with by_epoch =
+/// false.
 LogOptions parse_log_options(const config::Value* table);
 
 }  // namespace strata::hooks

@@ -1,14 +1,14 @@
 // MMEngine's line layouts, to the character: parsers of its logs read ours.
 #include "hooks/log_processor.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 namespace strata::hooks {
 namespace {
@@ -19,9 +19,13 @@ std::string_view mode_name(int32_t mode) {
 }
 
 // A NaN's sign means nothing, but printf shows it.
-double plain(double value) { return std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value; }
+double plain(double value) {
+  return std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value;
+}
 
-size_t digits_of(int64_t value) { return std::to_string(value).size(); }
+size_t digits_of(int64_t value) {
+  return std::to_string(value).size();
+}
 
 double statistic(const History& history, CustomScalar::Method method, int64_t window) {
   switch (method) {
@@ -37,7 +41,9 @@ double statistic(const History& history, CustomScalar::Method method, int64_t wi
   return history.current();
 }
 
-bool is_time(const std::string& name) { return name == "time" || name == "data_time"; }
+bool is_time(const std::string& name) {
+  return name == "time" || name == "data_time";
+}
 
 }  // namespace
 
@@ -50,7 +56,10 @@ std::string duration_text(double seconds) {
 }
 
 LogProcessor::LogProcessor(LogOptions options, const MessageHub& hub, LogSources sources)
-    : options_(std::move(options)), hub_(hub), sources_(std::move(sources)), pattern_(options_.mean_pattern) {}
+    : options_(std::move(options)),
+      hub_(hub),
+      sources_(std::move(sources)),
+      pattern_(options_.mean_pattern) {}
 
 bool LogProcessor::is_mean(const std::string& name) {
   const auto [known, added] = is_mean_.emplace(name, false);
@@ -66,7 +75,8 @@ LogProcessor::Items LogProcessor::collect(std::string_view mode, bool windowed) 
   for (const auto& [key, history] : hub_.scalars()) {
     if (key.starts_with(prefix)) {
       std::string name = key.substr(prefix.size());
-      const double value = windowed && is_mean(name) ? history.mean(options_.window_size) : history.current();
+      const double value =
+          windowed && is_mean(name) ? history.mean(options_.window_size) : history.current();
       out.push_back({std::move(name), value});
     }
   }
@@ -79,8 +89,10 @@ void LogProcessor::add_custom(const strata_progress& at, int64_t batch_idx, Item
     if (history == nullptr) {
       continue;
     }
-    const std::array<int64_t, 4> windows = {custom.size, batch_idx + 1, at.iter + 1, history->size()};
-    const double value = statistic(*history, custom.method, windows[static_cast<size_t>(custom.window)]);
+    const std::array<int64_t, 4> windows = {
+        custom.size, batch_idx + 1, at.iter + 1, history->size()};
+    const double value =
+        statistic(*history, custom.method, windows[static_cast<size_t>(custom.window)]);
     const auto shown = std::ranges::find(items, custom.name, &Item::name);
     if (shown == items.end()) {
       items.push_back({custom.name, value});
@@ -111,9 +123,14 @@ std::string LogProcessor::header(const strata_progress& at, int64_t batch_idx) c
   const bool train = at.mode == STRATA_MODE_TRAIN;
   if (!epochs(at)) {
     const int64_t total = train ? at.max_iters : at.loop_length;
-    return fmt::format("Iter({}) [{:>{}}/{}]  ", mode, train ? at.iter + 1 : batch_idx + 1, digits_of(total), total);
+    return fmt::format("Iter({}) [{:>{}}/{}]  ",
+                       mode,
+                       train ? at.iter + 1 : batch_idx + 1,
+                       digits_of(total),
+                       total);
   }
-  const auto place = fmt::format("[{:>{}}/{}]  ", batch_idx + 1, digits_of(at.loop_length), at.loop_length);
+  const auto place =
+      fmt::format("[{:>{}}/{}]  ", batch_idx + 1, digits_of(at.loop_length), at.loop_length);
   if (at.mode == STRATA_MODE_TEST) {
     return fmt::format("Epoch({}) {}", mode, place);
   }
@@ -121,7 +138,9 @@ std::string LogProcessor::header(const strata_progress& at, int64_t batch_idx) c
   return fmt::format("Epoch({}){:>{}}{}", mode, epoch, digits_of(at.max_epochs) + 3, place);
 }
 
-std::string LogProcessor::decimal(double value) const { return fmt::format("{:.{}f}", plain(value), options_.num_digits); }
+std::string LogProcessor::decimal(double value) const {
+  return fmt::format("{:.{}f}", plain(value), options_.num_digits);
+}
 
 std::string LogProcessor::times(const Items& items) const {
   const auto time = std::ranges::find(items, "time", &Item::name);
@@ -130,7 +149,9 @@ std::string LogProcessor::times(const Items& items) const {
   if (time == items.end() || data_time == items.end() || !eta) {
     return {};
   }
-  return fmt::format("eta: {}  time: {}  data_time: {}  ", duration_text(*eta), decimal(time->value),
+  return fmt::format("eta: {}  time: {}  data_time: {}  ",
+                     duration_text(*eta),
+                     decimal(time->value),
                      decimal(data_time->value));
 }
 
@@ -151,7 +172,11 @@ LogLine LogProcessor::after_iter(const strata_progress& at, int64_t batch_idx) {
   for (const Item& item : items) {
     out.tags.emplace_back(tag_name(at, item.name), item.value);
     if (item.is_lr()) {
-      rates += fmt::format("{}{}: {:.{}e}", rates.empty() ? "" : " ", item.name, plain(item.value), options_.num_digits);
+      rates += fmt::format("{}{}: {:.{}e}",
+                           rates.empty() ? "" : " ",
+                           item.name,
+                           plain(item.value),
+                           options_.num_digits);
     } else if (at.mode == STRATA_MODE_TRAIN && (timing.empty() || !is_time(item.name))) {
       rest += fmt::format("{}{}: {}", rest.empty() ? "" : "  ", item.name, decimal(item.value));
     }
@@ -162,7 +187,8 @@ LogLine LogProcessor::after_iter(const strata_progress& at, int64_t batch_idx) {
   const int64_t memory = sources_.peak_mb();
   out.tags.emplace_back("iter", at.iter + 1);
   out.tags.emplace_back("memory", memory);
-  out.text = fmt::format("{}{}  {}memory: {}  {}", header(at, batch_idx), rates, timing, memory, rest);
+  out.text =
+      fmt::format("{}{}  {}memory: {}  {}", header(at, batch_idx), rates, timing, memory, rest);
   return out;
 }
 
@@ -185,14 +211,20 @@ LogLine LogProcessor::after_epoch(const strata_progress& at, int64_t batches) {
     (is_time(item.name) ? timing : shown).push_back(item.name + ": " + decimal(item.value));
   }
   for (const auto& [key, fact] : hub_.facts()) {
-    if (const auto* text = std::get_if<std::string>(&fact); text != nullptr && key.starts_with(mode + "/")) {
+    if (const auto* text = std::get_if<std::string>(&fact);
+        text != nullptr && key.starts_with(mode + "/")) {
       shown.push_back(key.substr(mode.size() + 1) + ": " + *text);
     }
   }
   shown.insert(shown.end(), timing.begin(), timing.end());
   const bool with_epoch = epochs(at) && at.mode == STRATA_MODE_VAL;
-  out.text = fmt::format("{}({}) {}[{}/{}]    {}", epochs(at) ? "Epoch" : "Iter", mode,
-                         with_epoch ? fmt::format("[{}]", at.epoch) : "", batches, batches, fmt::join(shown, "  "));
+  out.text = fmt::format("{}({}) {}[{}/{}]    {}",
+                         epochs(at) ? "Epoch" : "Iter",
+                         mode,
+                         with_epoch ? fmt::format("[{}]", at.epoch) : "",
+                         batches,
+                         batches,
+                         fmt::join(shown, "  "));
   return out;
 }
 

@@ -9,29 +9,33 @@
 #include <string>
 #include <string_view>
 
+#include "strata/abi/services.h"
+
 #include "hooks/log_options.hpp"
 #include "hooks/message_hub.hpp"
 #include "hooks/run_control.hpp"
-#include "strata/abi/services.h"
 
 namespace strata::hooks {
 
 /// What a line needs and the hub does not have.
 struct LogSources {
-  /// Replaces each value by its mean over all ranks. Collective; called once for each training line.
+  /// Replaces each value by its mean over all ranks. Collective; called once for each training
+  /// line.
   std::function<void(std::span<double>)> mean_over_ranks;
   /// Megabytes at the peak since the last call, of this rank.
   std::function<int64_t()> peak_mb;
 };
 
-/// "0:13:14", "1 day, 2:03:04": Python's str(timedelta(seconds=int(seconds))). Negative and NaN count as 0.
+/// "0:13:14", "1 day, 2:03:04": Python's str(timedelta(seconds=int(seconds))). Negative and NaN
+/// count as 0.
 std::string duration_text(double seconds);
 
 /// MMEngine's LogProcessor. [main]
 ///
-/// A training line shows means over all ranks, of everything but learning rates; so every rank asks for the same
-/// lines. `eta` and `memory` are this rank's own. Validation lines are not reduced: metrics are the same everywhere.
-/// In an epoch's summary metrics are the latest ones, `time` and `data_time` means over the epoch.
+/// A training line shows means over all ranks, of everything but learning rates; so every rank asks
+/// for the same lines. `eta` and `memory` are this rank's own. Validation lines are not reduced:
+/// metrics are the same everywhere. In an epoch's summary metrics are the latest ones, `time` and
+/// `data_time` means over the epoch.
 class LogProcessor {
  public:
   /// hub: outlives this object.
@@ -48,12 +52,16 @@ class LogProcessor {
   struct Item {
     std::string name;  // without "train/"
     double value;
+
     [[nodiscard]] bool is_lr() const { return name.ends_with("lr"); }
   };
 
   using Items = std::vector<Item>;
 
-  [[nodiscard]] bool epochs(const strata_progress& at) const { return options_.by_epoch.value_or(at.by_epoch != 0); }
+  [[nodiscard]] bool epochs(const strata_progress& at) const {
+    return options_.by_epoch.value_or(at.by_epoch != 0);
+  }
+
   bool is_mean(const std::string& name);
   Items collect(std::string_view mode, bool windowed);
   void add_custom(const strata_progress& at, int64_t batch_idx, Items& items) const;

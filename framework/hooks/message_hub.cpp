@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cmath>
+
 #include <nlohmann/json.hpp>
 
 #include "border/errors.hpp"
@@ -13,14 +14,20 @@ namespace strata::hooks {
 void MessageHub::settle(std::string_view key, bool resumed) {
   const auto [known, added] = resumed_.emplace(key, resumed);
   if (!added && known->second != resumed) {
-    throw Error(STRATA_E_ARGUMENT, strata::text("message hub: \"", key, "\" was ", known->second ? "" : "not ",
-                                                "to be resumed when it came first; that cannot change"));
+    throw Error(STRATA_E_ARGUMENT,
+                strata::text("message hub: \"",
+                             key,
+                             "\" was ",
+                             known->second ? "" : "not ",
+                             "to be resumed when it came first; that cannot change"));
   }
 }
 
 void MessageHub::update_scalar(std::string_view key, double value, int64_t count, bool resumed) {
   if (count < 1) {
-    throw Error(STRATA_E_ARGUMENT, strata::text("message hub: \"", key, "\" with a count of ", count, ", want 1 or more"));
+    throw Error(
+        STRATA_E_ARGUMENT,
+        strata::text("message hub: \"", key, "\" with a count of ", count, ", want 1 or more"));
   }
   settle(key, resumed);
   auto found = by_key_.find(key);
@@ -64,7 +71,9 @@ std::string MessageHub::save() const {
     } else if (const double number = std::get<double>(fact); std::isfinite(number)) {
       out["numbers"][key] = number;
     } else {
-      out["numbers"][key] = std::isnan(number) ? "nan" : number > 0 ? "inf" : "-inf";  // JSON has none of them
+      out["numbers"][key] = std::isnan(number) ? "nan"
+                            : number > 0       ? "inf"
+                                               : "-inf";  // JSON has none of them
     }
   }
   return out.dump();
@@ -82,7 +91,8 @@ void MessageHub::load(std::string_view json) {
   } catch (const Error&) {
     throw;
   } catch (const std::exception& e) {
-    throw Error(STRATA_E_FAILED, strata::text("the message hub's part of a checkpoint is damaged: ", e.what()));
+    throw Error(STRATA_E_FAILED,
+                strata::text("the message hub's part of a checkpoint is damaged: ", e.what()));
   }
 }
 
@@ -95,7 +105,8 @@ Error not_found(strata_str key) {
   return {STRATA_E_NOT_FOUND, strata::text("the message hub has no \"", view(key), "\"")};
 }
 
-strata_rc update_scalar(strata_runtime* rt, strata_str key, double value, int64_t count, int32_t resumed) {
+strata_rc update_scalar(
+    strata_runtime* rt, strata_str key, double value, int64_t count, int32_t resumed) {
   return guarded([&] { rt->hub->update_scalar(view(key), value, count, resumed != 0); });
 }
 
@@ -140,8 +151,13 @@ strata_rc number(strata_runtime* rt, strata_str key, double* out) {
 }  // namespace
 
 const strata_hub_api* hub_service() {
-  static const strata_hub_api api = {STRATA_HDR(strata_hub_api), &update_scalar, &scalar, &set_text,
-                                     &text_of, &set_number, &number};
+  static const strata_hub_api api = {STRATA_HDR(strata_hub_api),
+                                     &update_scalar,
+                                     &scalar,
+                                     &set_text,
+                                     &text_of,
+                                     &set_number,
+                                     &number};
   return &api;
 }
 

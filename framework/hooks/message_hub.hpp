@@ -15,8 +15,9 @@
 
 namespace strata::hooks {
 
-/// The latest values of one scalar, each a sum over `count` things. Older ones than `capacity` are forgotten
-/// one by one; what goes over all of them (mean, max, min of everything) is kept apart and stays exact.
+/// The latest values of one scalar, each a sum over `count` things. Older ones than `capacity` are
+/// forgotten one by one; what goes over all of them (mean, max, min of everything) is kept apart
+/// and stays exact.
 class History {
  public:
   static constexpr int64_t kCapacity = 100'000;
@@ -27,9 +28,11 @@ class History {
 
   /// Values seen since the start, forgotten ones included.
   [[nodiscard]] int64_t size() const { return seen_; }
+
   [[nodiscard]] double current() const { return items_.back().value; }
 
-  // Over the last `window` values, or all of them when there are fewer. NaN spreads into each of them.
+  // Over the last `window` values, or all of them when there are fewer. NaN spreads into each of
+  // them.
   [[nodiscard]] double mean(int64_t window) const;  ///< sum of values over sum of counts
   [[nodiscard]] double max(int64_t window) const;
   [[nodiscard]] double min(int64_t window) const;
@@ -62,17 +65,22 @@ class MessageHub {
   void update_scalar(std::string_view key, double value, int64_t count = 1, bool resumed = true);
   /// nullptr when there is none.
   [[nodiscard]] const History* scalar(std::string_view key) const;
-  [[nodiscard]] const std::deque<std::pair<std::string, History>>& scalars() const { return scalars_; }
+
+  [[nodiscard]] const std::deque<std::pair<std::string, History>>& scalars() const {
+    return scalars_;
+  }
 
   void set(std::string_view key, Fact value, bool resumed = true);
   /// nullptr when there is none of this type. Valid until the key is set again.
   [[nodiscard]] const std::string* text(std::string_view key) const;
   [[nodiscard]] std::optional<double> number(std::string_view key) const;
+
   [[nodiscard]] const std::map<std::string, Fact, std::less<>>& facts() const { return facts_; }
 
   /// The facts that are resumed, as JSON. Histories are not in it.
   [[nodiscard]] std::string save() const;
-  /// Sets what save() gave; other facts stay. Errors: STRATA_E_FAILED for text that is not of save().
+  /// Sets what save() gave; other facts stay. Errors: STRATA_E_FAILED for text that is not of
+  /// save().
   void load(std::string_view json);
 
  private:

@@ -55,7 +55,8 @@ class RunControl {
   virtual void scheduler_step(int32_t when) = 0;
   virtual void stop_training(std::string_view reason) = 0;
 
-  // Checkpoints. In the order asked for, also when a save has to wait for the accumulation window's end.
+  // Checkpoints. In the order asked for, also when a save has to wait for the accumulation window's
+  // end.
   virtual void save_checkpoint(const SaveRequest& request) = 0;
   virtual void refresh_checkpoint(std::string_view out_dir, std::string_view name) = 0;
   virtual void remove_checkpoint(std::string_view out_dir, std::string_view name) = 0;

@@ -12,14 +12,33 @@ namespace {
 using border::guarded;
 using border::view;
 
-std::string copy(strata_str text) { return std::string(view(text)); }
+std::string copy(strata_str text) {
+  return std::string(view(text));
+}
 
-int32_t rank(strata_runtime* rt) { return rt->run->rank(); }
-int32_t world_size(strata_runtime* rt) { return rt->run->world_size(); }
-strata_str work_dir(strata_runtime* rt) { return view(std::string_view(rt->run->work_dir())); }
-strata_str log_dir(strata_runtime* rt) { return view(std::string_view(rt->run->log_dir())); }
-strata_str experiment_name(strata_runtime* rt) { return view(std::string_view(rt->run->experiment_name())); }
-int64_t seed(strata_runtime* rt) { return rt->run->seed(); }
+int32_t rank(strata_runtime* rt) {
+  return rt->run->rank();
+}
+
+int32_t world_size(strata_runtime* rt) {
+  return rt->run->world_size();
+}
+
+strata_str work_dir(strata_runtime* rt) {
+  return view(std::string_view(rt->run->work_dir()));
+}
+
+strata_str log_dir(strata_runtime* rt) {
+  return view(std::string_view(rt->run->log_dir()));
+}
+
+strata_str experiment_name(strata_runtime* rt) {
+  return view(std::string_view(rt->run->experiment_name()));
+}
+
+int64_t seed(strata_runtime* rt) {
+  return rt->run->seed();
+}
 
 strata_rc progress(strata_runtime* rt, strata_progress* out) {
   return guarded([&] {
@@ -28,7 +47,8 @@ strata_rc progress(strata_runtime* rt, strata_progress* out) {
     // A plugin built before members were added has a smaller struct.
     const size_t room = std::min<size_t>(out->h.struct_size, sizeof(now));
     if (room < sizeof(strata_hdr)) {
-      throw Error(STRATA_E_ARGUMENT, "progress(): the header of the result is not set; use STRATA_HDR");
+      throw Error(STRATA_E_ARGUMENT,
+                  "progress(): the header of the result is not set; use STRATA_HDR");
     }
     std::memcpy(out, &now, room);
     out->h.struct_size = static_cast<uint32_t>(room);
@@ -60,7 +80,10 @@ strata_rc scheduler_step(strata_runtime* rt, int32_t when) {
 
 strata_rc save_checkpoint(strata_runtime* rt, const strata_save_args* a) {
   return guarded([&] {
-    rt->run->save_checkpoint({copy(a->out_dir), copy(a->name), a->save_optimizer != 0, a->save_param_scheduler != 0,
+    rt->run->save_checkpoint({copy(a->out_dir),
+                              copy(a->name),
+                              a->save_optimizer != 0,
+                              a->save_param_scheduler != 0,
                               a->update_last != 0});
   });
 }
@@ -84,17 +107,24 @@ void put(const LogLine& line, const strata_text_sink* text, const strata_number_
   }
 }
 
-strata_rc log_after_iter(strata_runtime* rt, int64_t batch_idx, int32_t mode, const strata_text_sink* line,
+strata_rc log_after_iter(strata_runtime* rt,
+                         int64_t batch_idx,
+                         int32_t mode,
+                         const strata_text_sink* line,
                          const strata_number_sink* tags) {
   return guarded([&] { put(rt->run->log_after_iter(batch_idx, mode), line, tags); });
 }
 
-strata_rc log_after_epoch(strata_runtime* rt, int64_t batches, int32_t mode, const strata_text_sink* line,
+strata_rc log_after_epoch(strata_runtime* rt,
+                          int64_t batches,
+                          int32_t mode,
+                          const strata_text_sink* line,
                           const strata_number_sink* tags) {
   return guarded([&] { put(rt->run->log_after_epoch(batches, mode), line, tags); });
 }
 
-strata_rc add_scalars(strata_runtime* rt, const strata_str* names, const double* values, uint64_t n, int64_t step) {
+strata_rc add_scalars(
+    strata_runtime* rt, const strata_str* names, const double* values, uint64_t n, int64_t step) {
   return guarded([&] {
     Scalars scalars;
     for (uint64_t i = 0; i < n; ++i) {

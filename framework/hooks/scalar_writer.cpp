@@ -16,7 +16,8 @@ namespace {
 
 std::string number(std::string_view name, double value) {
   static constexpr std::array<std::string_view, 3> kIntegers = {"epoch", "iter", "memory"};
-  const bool integer = std::ranges::find(kIntegers, name) != kIntegers.end() && std::isfinite(value);
+  const bool integer =
+      std::ranges::find(kIntegers, name) != kIntegers.end() && std::isfinite(value);
   return integer ? std::to_string(static_cast<int64_t>(value)) : json_float(value);
 }
 
@@ -47,7 +48,8 @@ void ScalarWriter::write(const Scalars& scalars, int64_t step) {
     }
     file.out << line << std::flush;
     if (!file.out) {
-      throw Error(STRATA_E_IO, text("cannot write ", file.path.string(), ": ", std::strerror(errno)));
+      throw Error(STRATA_E_IO,
+                  text("cannot write ", file.path.string(), ": ", std::strerror(errno)));
     }
   }
 }

@@ -1,18 +1,19 @@
 // Reads and resets VmHWM.
 #include "hooks/stats_memory.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
+#include <fcntl.h>
 #include <fstream>
 #include <string>
+#include <unistd.h>
 #include <utility>
 
 namespace strata::hooks {
 
-PeakMemory::PeakMemory(std::filesystem::path proc) : proc_(std::move(proc)) { reset(); }
+PeakMemory::PeakMemory(std::filesystem::path proc) : proc_(std::move(proc)) {
+  reset();
+}
 
 int64_t PeakMemory::status_kb(const char* key) const {
   std::ifstream in(proc_ / "status");

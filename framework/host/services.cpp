@@ -4,7 +4,7 @@
 #include "border/errors.hpp"
 #include "comm/world.hpp"
 #include "data/sample.hpp"
-#include "hooks/hub.hpp"
+#include "hooks/message_hub.hpp"
 #include "hooks/run_control.hpp"
 #include "log/log.hpp"
 #include "optim/updater.hpp"

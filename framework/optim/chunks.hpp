@@ -1,4 +1,5 @@
-// Which stretches of which views an update covers: made once, kept while the touched parameters stay the same.
+// Which stretches of which views an update covers: made once, kept while the touched parameters
+// stay the same.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,11 @@ struct Stretch {
   int64_t count;
 };
 
-/// The segments of touched parameters that have a group; neighbours with the same group and step are one.
-std::vector<Stretch> plan_chunks(const std::vector<View>& views, const std::vector<ParamSlot>& params,
-                                 const std::vector<uint8_t>& touched, const std::vector<int64_t>& steps);
+/// The segments of touched parameters that have a group; neighbours with the same group and step
+/// are one.
+std::vector<Stretch> plan_chunks(const std::vector<View>& views,
+                                 const std::vector<ParamSlot>& params,
+                                 const std::vector<uint8_t>& touched,
+                                 const std::vector<int64_t>& steps);
 
 }  // namespace strata::optim

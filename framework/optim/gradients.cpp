@@ -47,7 +47,8 @@ void typed(const GradSpan& g, const F& f) {
     case STRATA_F64:
       return f(static_cast<double*>(g.data));
     default:
-      throw Error(STRATA_E_ARGUMENT, text("a gradient has element type ", g.dtype, ", which is no float"));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("a gradient has element type ", g.dtype, ", which is no float"));
   }
 }
 
@@ -159,7 +160,9 @@ Power power_of(double p) {
 }  // namespace
 
 void scale(const GradSpan& grads, double factor) {
-  typed(grads, [&](auto* data) { kit::simd(ScaleLoop<std::remove_pointer_t<decltype(data)>>{data, grads.count, factor}); });
+  typed(grads, [&](auto* data) {
+    kit::simd(ScaleLoop<std::remove_pointer_t<decltype(data)>>{data, grads.count, factor});
+  });
 }
 
 bool scale_and_look(const GradSpan& grads, double factor) {
@@ -174,7 +177,9 @@ bool scale_and_look(const GradSpan& grads, double factor) {
 }
 
 void clamp(const GradSpan& grads, double limit) {
-  typed(grads, [&](auto* data) { kit::simd(ClampLoop<std::remove_pointer_t<decltype(data)>>{data, grads.count, limit}); });
+  typed(grads, [&](auto* data) {
+    kit::simd(ClampLoop<std::remove_pointer_t<decltype(data)>>{data, grads.count, limit});
+  });
 }
 
 void PowerSum::add(const GradSpan& grads, int64_t param_offset) {

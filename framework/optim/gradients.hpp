@@ -21,8 +21,8 @@ void clamp(const GradSpan& grads, double limit);
 
 /// The sum of |g|^p over one parameter, p infinite: the maximum.
 ///
-/// Elements are added to lanes chosen by their place in the parameter, so the bits do not depend on the stretches it
-/// was cut into, as long as these come in order.
+/// Elements are added to lanes chosen by their place in the parameter, so the bits do not depend on
+/// the stretches it was cut into, as long as these come in order.
 class PowerSum {
  public:
   explicit PowerSum(double p) : p_(p) {}

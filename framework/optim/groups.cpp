@@ -10,9 +10,13 @@
 namespace strata::optim {
 namespace {
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
-bool is_bias(const ParamInfo& p) { return p.name == "bias" || std::string_view(p.name).ends_with(".bias"); }
+bool is_bias(const ParamInfo& p) {
+  return p.name == "bias" || std::string_view(p.name).ends_with(".bias");
+}
 
 // BatchNorm1d … SyncBatchNorm, InstanceNorm2d, GroupNorm, LayerNorm, also of a user's own naming.
 bool is_norm(const ParamInfo& p) {
@@ -24,10 +28,14 @@ bool is_norm(const ParamInfo& p) {
   return false;
 }
 
-bool is_offset(const ParamInfo& p) { return contains(p.name, "conv_offset"); }
+bool is_offset(const ParamInfo& p) {
+  return contains(p.name, "conv_offset");
+}
 
 // The offsets come from a convolution inside the deformable one.
-bool is_deformable(const ParamInfo& p) { return contains(p.module_type, "DeformConv") || is_offset(p); }
+bool is_deformable(const ParamInfo& p) {
+  return contains(p.module_type, "DeformConv") || is_offset(p);
+}
 
 bool is_depthwise(const ParamInfo& p) {
   return p.module_type == "Conv2d" && p.in_channels == p.groups;
@@ -88,7 +96,9 @@ std::vector<double> values(const Multipliers& m, std::span<const Hyper> hypers) 
   return out;
 }
 
-void log_options(const ParamInfo& p, const std::vector<double>& row, std::span<const Hyper> hypers,
+void log_options(const ParamInfo& p,
+                 const std::vector<double>& row,
+                 std::span<const Hyper> hypers,
                  std::vector<std::string>& log) {
   for (size_t i = 0; i < hypers.size(); ++i) {
     if (row[i] != hypers[i].value) {
@@ -108,7 +118,8 @@ int32_t group_of(const std::vector<double>& row, std::vector<std::vector<double>
 
 }  // namespace
 
-ParamGroups make_groups(std::span<const ParamInfo> params, const config::Value* paramwise,
+ParamGroups make_groups(std::span<const ParamInfo> params,
+                        const config::Value* paramwise,
                         std::span<const Hyper> hypers) {
   const Paramwise rules = paramwise == nullptr ? Paramwise{} : read_paramwise(*paramwise, hypers);
   ParamGroups out;

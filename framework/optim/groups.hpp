@@ -16,8 +16,9 @@ struct ParamInfo {
   std::string name;  // full
   std::vector<int64_t> shape;
   bool trainable = true;
-  std::string module_type;  // of the module that owns it: "BatchNorm2d", "Conv2d"; empty when unknown
-  int64_t groups = 1;       // of a convolution
+  std::string
+      module_type;     // of the module that owns it: "BatchNorm2d", "Conv2d"; empty when unknown
+  int64_t groups = 1;  // of a convolution
   int64_t in_channels = 0;
 };
 
@@ -29,12 +30,13 @@ struct ParamGroups {
 
 /// MMEngine's rules. Without a paramwise_cfg all trainable parameters are one group.
 ///
-/// `custom_keys`: of all keys that the name contains the longest wins, ties go to the alphabetically first; it
-/// switches the other rules off. Decay: norm, then bias, then depthwise convolution, then flat (1-D) parameters.
-/// paramwise  may be nullptr
-/// Errors     STRATA_E_CONFIG with the place for unknown keys, and for decay rules when the optimizer has no
+/// `custom_keys`: of all keys that the name contains the longest wins, ties go to the
+/// alphabetically first; it switches the other rules off. Decay: norm, then bias, then depthwise
+/// convolution, then flat (1-D) parameters. paramwise  may be nullptr Errors     STRATA_E_CONFIG
+/// with the place for unknown keys, and for decay rules when the optimizer has no
 ///            hyper-parameter flagged as decay.
-ParamGroups make_groups(std::span<const ParamInfo> params, const config::Value* paramwise,
+ParamGroups make_groups(std::span<const ParamInfo> params,
+                        const config::Value* paramwise,
                         std::span<const Hyper> hypers);
 
 }  // namespace strata::optim

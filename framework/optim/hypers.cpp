@@ -20,8 +20,9 @@ HyperTable::HyperTable(std::vector<Hyper> hypers, const std::vector<std::vector<
     : hypers_(std::move(hypers)), groups_(static_cast<int32_t>(groups.size())) {
   for (const auto& row : groups) {
     if (row.size() != hypers_.size()) {
-      throw Error(STRATA_E_ARGUMENT, text("a group has ", row.size(), " hyper-parameters, the optimizer ",
-                                          hypers_.size()));
+      throw Error(
+          STRATA_E_ARGUMENT,
+          text("a group has ", row.size(), " hyper-parameters, the optimizer ", hypers_.size()));
     }
     initial_.insert(initial_.end(), row.begin(), row.end());
   }
@@ -68,7 +69,8 @@ std::optional<double> HyperTable::base_lr() const {
 
 void HyperTable::scale_lr(double factor) {
   if (frozen_) {
-    throw run_error("auto_scale_lr came after the schedulers had taken the learning rate; scale it before");
+    throw run_error(
+        "auto_scale_lr came after the schedulers had taken the learning rate; scale it before");
   }
   for (size_t column = 0; column < hypers_.size(); ++column) {
     if ((hypers_[column].flags & STRATA_HYPER_LR) == 0) {
@@ -83,8 +85,13 @@ void HyperTable::scale_lr(double factor) {
 
 double auto_scale_factor(int64_t world_size, int64_t micro_batch_size, int64_t base_batch_size) {
   if (world_size < 1 || micro_batch_size < 1 || base_batch_size < 1) {
-    throw Error(STRATA_E_ARGUMENT, text("auto_scale_lr wants positive numbers, has world size ", world_size,
-                                        ", batch size ", micro_batch_size, ", base_batch_size ", base_batch_size));
+    throw Error(STRATA_E_ARGUMENT,
+                text("auto_scale_lr wants positive numbers, has world size ",
+                     world_size,
+                     ", batch size ",
+                     micro_batch_size,
+                     ", base_batch_size ",
+                     base_batch_size));
   }
   return static_cast<double>(world_size * micro_batch_size) / static_cast<double>(base_batch_size);
 }

@@ -7,8 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "border/object.hpp"
 #include "strata/abi/optim.h"
+
+#include "border/object.hpp"
 
 namespace strata::optim {
 
@@ -21,25 +22,33 @@ struct Hyper {
 /// Those of an optimizer, in its order. Errors: the optimizer's own.
 std::vector<Hyper> hypers_of(const border::Object<strata_optimizer_api>& optimizer);
 
-/// A row per group. With several groups a further row, the reference, holds the configured values free of
-/// multipliers; schedulers drive it as well, and the log shows its learning rate as base_lr. [main]
+/// A row per group. With several groups a further row, the reference, holds the configured values
+/// free of multipliers; schedulers drive it as well, and the log shows its learning rate as
+/// base_lr. [main]
 class HyperTable {
  public:
   /// groups: [group][hyper]; at least one.
   HyperTable(std::vector<Hyper> hypers, const std::vector<std::vector<double>>& groups);
 
   [[nodiscard]] const std::vector<Hyper>& hypers() const { return hypers_; }
+
   /// Groups that have parameters.
   [[nodiscard]] int32_t groups() const { return groups_; }
+
   /// Groups and the reference, if there is one.
   [[nodiscard]] int32_t rows() const { return groups_ == 1 ? 1 : groups_ + 1; }
 
   /// The column of a name; "lr" and "momentum" are also the columns flagged so (Adam's beta1).
   [[nodiscard]] std::optional<size_t> find(std::string_view name) const;
+
   [[nodiscard]] double get(int32_t row, size_t column) const { return current_[at(row, column)]; }
+
   void set(int32_t row, size_t column, double value) { current_[at(row, column)] = value; }
+
   /// The value before any scheduler touched it.
-  [[nodiscard]] double initial(int32_t row, size_t column) const { return initial_[at(row, column)]; }
+  [[nodiscard]] double initial(int32_t row, size_t column) const {
+    return initial_[at(row, column)];
+  }
 
   /// By name, of group 0 when none is given. Nothing for an unknown name.
   [[nodiscard]] std::optional<double> value(std::string_view name, int32_t group = 0) const;
@@ -49,6 +58,7 @@ class HyperTable {
   /// Multiplies every learning rate, initial values included.
   /// Errors: STRATA_E_FAILED once schedulers hold the initial values.
   void scale_lr(double factor);
+
   void freeze_initial() { frozen_ = true; }
 
   /// [group][hyper], as strata_optim_step_args wants them.

@@ -18,30 +18,39 @@ struct Rule {
   bool decay;
 };
 
-constexpr std::array<Rule, 6> kRules = {{{"bias_lr_mult", &Paramwise::bias_lr_mult, false},
-                                         {"bias_decay_mult", &Paramwise::bias_decay_mult, true},
-                                         {"norm_decay_mult", &Paramwise::norm_decay_mult, true},
-                                         {"dwconv_decay_mult", &Paramwise::dwconv_decay_mult, true},
-                                         {"flat_decay_mult", &Paramwise::flat_decay_mult, true},
-                                         {"dcn_offset_lr_mult", &Paramwise::dcn_offset_lr_mult, false}}};
+constexpr std::array<Rule, 6> kRules = {
+    {{"bias_lr_mult", &Paramwise::bias_lr_mult, false},
+     {"bias_decay_mult", &Paramwise::bias_decay_mult, true},
+     {"norm_decay_mult", &Paramwise::norm_decay_mult, true},
+     {"dwconv_decay_mult", &Paramwise::dwconv_decay_mult, true},
+     {"flat_decay_mult", &Paramwise::flat_decay_mult, true},
+     {"dcn_offset_lr_mult", &Paramwise::dcn_offset_lr_mult, false}}};
 
 void need_decay(const config::Value& value, std::string_view key, std::span<const Hyper> hypers) {
-  const bool has = std::any_of(hypers.begin(), hypers.end(),
-                               [](const Hyper& h) { return (h.flags & STRATA_HYPER_DECAY) != 0; });
+  const bool has = std::any_of(hypers.begin(), hypers.end(), [](const Hyper& h) {
+    return (h.flags & STRATA_HYPER_DECAY) != 0;
+  });
   if (!has) {
-    throw config_error(value.where(), "paramwise_cfg.", key, " multiplies a weight_decay, but the optimizer has none");
+    throw config_error(value.where(),
+                       "paramwise_cfg.",
+                       key,
+                       " multiplies a weight_decay, but the optimizer has none");
   }
 }
 
-Error unknown(const config::Value& value, std::string_view key, std::string_view in,
+Error unknown(const config::Value& value,
+              std::string_view key,
+              std::string_view in,
               std::vector<std::string_view> known) {
-  return config_error(value.where(), "unknown key \"", key, "\" in ", in, config::did_you_mean(key, known));
+  return config_error(
+      value.where(), "unknown key \"", key, "\" in ", in, config::did_you_mean(key, known));
 }
 
 CustomKey read_custom(const config::Entry& entry, std::span<const Hyper> hypers) {
   CustomKey out{entry.key, 1, 1, {}};
   for (const auto& [key, value] : entry.value.as_table()) {
-    const auto hyper = std::find_if(hypers.begin(), hypers.end(), [&k = key](const Hyper& h) { return h.name == k; });
+    const auto hyper = std::find_if(
+        hypers.begin(), hypers.end(), [&k = key](const Hyper& h) { return h.name == k; });
     if (key == "lr_mult") {
       out.lr_mult = value.as_float();
     } else if (key == "decay_mult") {
@@ -78,7 +87,8 @@ std::vector<CustomKey> read_customs(const config::Value& table, std::span<const 
 Paramwise read_paramwise(const config::Value& table, std::span<const Hyper> hypers) {
   Paramwise out;
   for (const auto& [key, value] : table.as_table()) {
-    const auto rule = std::find_if(kRules.begin(), kRules.end(), [&k = key](const Rule& r) { return r.key == k; });
+    const auto rule = std::find_if(
+        kRules.begin(), kRules.end(), [&k = key](const Rule& r) { return r.key == k; });
     if (rule != kRules.end()) {
       if (rule->decay) {
         need_decay(value, key, hypers);
@@ -87,7 +97,8 @@ Paramwise read_paramwise(const config::Value& table, std::span<const Hyper> hype
     } else if (key == "custom_keys") {
       out.custom = read_customs(value, hypers);
     } else if (key == "bypass_duplicate") {
-      (void)value.as_bool();  // the model lists a shared parameter once, so there is nothing to bypass
+      (void)value
+          .as_bool();  // the model lists a shared parameter once, so there is nothing to bypass
     } else {
       std::vector<std::string_view> known = {"custom_keys", "bypass_duplicate"};
       for (const Rule& r : kRules) {

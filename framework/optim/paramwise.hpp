@@ -17,7 +17,8 @@ struct CustomKey {
   std::string substring;
   double lr_mult = 1;
   double decay_mult = 1;
-  std::vector<std::pair<size_t, double>> fields;  // (column, value) that replaces the configured one
+  std::vector<std::pair<size_t, double>>
+      fields;  // (column, value) that replaces the configured one
 };
 
 struct Paramwise {

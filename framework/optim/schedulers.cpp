@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <limits>
 
-#include "config/nearest.hpp"
 #include "strata/abi/services.h"
+
+#include "config/nearest.hpp"
 
 namespace strata::optim {
 namespace {
@@ -27,7 +28,9 @@ int64_t run_end(bool by_epoch, const RunLength& run) {
 
 }  // namespace
 
-Schedulers::Schedulers(const config::Value* config, const SchedulerFactory& make, HyperTable& hypers,
+Schedulers::Schedulers(const config::Value* config,
+                       const SchedulerFactory& make,
+                       HyperTable& hypers,
                        const RunLength& run)
     : hypers_(&hypers) {
   hypers.freeze_initial();
@@ -48,7 +51,9 @@ Schedulers::Schedulers(const config::Value* config, const SchedulerFactory& make
   }
 }
 
-void Schedulers::add(const config::Value& table, const SchedulerFactory& make, const RunLength& run) {
+void Schedulers::add(const config::Value& table,
+                     const SchedulerFactory& make,
+                     const RunLength& run) {
   Item item;
   item.object = make(table);
   item.where = table.where();
@@ -58,7 +63,11 @@ void Schedulers::add(const config::Value& table, const SchedulerFactory& make, c
   item.monitor = std::string(border::view(desc.monitor));
   const auto column = hypers_->find(item.param);
   if (!column) {
-    throw config_error(item.where, item.object.type(), " drives \"", item.param, "\", which the optimizer has not",
+    throw config_error(item.where,
+                       item.object.type(),
+                       " drives \"",
+                       item.param,
+                       "\", which the optimizer has not",
                        config::did_you_mean(item.param, names_of(*hypers_)));
   }
   item.column = *column;
@@ -76,7 +85,9 @@ void Schedulers::place(Item& item, const strata_scheduler_desc& desc, const RunL
   }
   if (desc.convert_to_iter_based != 0) {
     if (run.epoch_length < 1 || run.epoch_length > std::numeric_limits<int32_t>::max()) {
-      throw config_error(item.where, item.object.type(), ": convert_to_iter_based needs the length of an epoch, and "
+      throw config_error(item.where,
+                         item.object.type(),
+                         ": convert_to_iter_based needs the length of an epoch, and "
                          "the train loader does not tell it");
     }
     item.by_epoch = false;
@@ -85,19 +96,34 @@ void Schedulers::place(Item& item, const strata_scheduler_desc& desc, const RunL
     item.end = item.end < 0 ? item.end : item.end * run.epoch_length;
   }
   if (item.by_epoch && !run.by_epoch) {
-    throw config_error(item.where, item.object.type(), " counts epochs (by_epoch = true), but the run counts "
-                       "iterations, so it would never step; set by_epoch = false, or convert_to_iter_based = true to "
+    throw config_error(item.where,
+                       item.object.type(),
+                       " counts epochs (by_epoch = true), but the run counts "
+                       "iterations, so it would never step; set by_epoch = false, or "
+                       "convert_to_iter_based = true to "
                        "keep its numbers");
   }
   item.end = item.end < 0 ? run_end(item.by_epoch, run) : item.end;
   if (item.end <= item.begin) {
-    throw config_error(item.where, item.object.type(), " begins at ", item.begin, ", when its end ", item.end,
-                       " is reached; both count ", item.by_epoch ? "epochs" : "iterations");
+    throw config_error(item.where,
+                       item.object.type(),
+                       " begins at ",
+                       item.begin,
+                       ", when its end ",
+                       item.end,
+                       " is reached; both count ",
+                       item.by_epoch ? "epochs" : "iterations");
   }
 }
 
 void Schedulers::apply(Item& item, int64_t t, double metric) {
-  strata_scheduler_args args = {STRATA_HDR(strata_scheduler_args), t, item.end - item.begin, 0, 0, metric, 0,
+  strata_scheduler_args args = {STRATA_HDR(strata_scheduler_args),
+                                t,
+                                item.end - item.begin,
+                                0,
+                                0,
+                                metric,
+                                0,
                                 item.epoch_length};
   for (int32_t row = 0; row < hypers_->rows(); ++row) {
     args.group = row;
@@ -129,14 +155,16 @@ void Schedulers::step(int32_t when, const border::Numbers& metrics) {
       }
       return;
     default:
-      throw Error(STRATA_E_ARGUMENT, text("scheduler_step knows STRATA_AFTER_ITER, _EPOCH and _VAL, not ", when));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("scheduler_step knows STRATA_AFTER_ITER, _EPOCH and _VAL, not ", when));
   }
 }
 
 void Schedulers::advance(bool epochs) {
   const int64_t position = epochs ? epochs_ : iters_;
   for (Item& item : items_) {
-    if (item.monitor.empty() && item.by_epoch == epochs && item.begin <= position && position < item.end) {
+    if (item.monitor.empty() && item.by_epoch == epochs && item.begin <= position &&
+        position < item.end) {
       apply(item, position - item.begin, std::numeric_limits<double>::quiet_NaN());
     }
   }
@@ -146,8 +174,9 @@ void Schedulers::validated(Item& item, const border::Numbers& metrics) {
   if (epochs_ < item.begin || epochs_ >= item.end) {
     return;
   }
-  const auto it =
-      std::find_if(metrics.begin(), metrics.end(), [&](const auto& metric) { return metric.first == item.monitor; });
+  const auto it = std::find_if(metrics.begin(), metrics.end(), [&](const auto& metric) {
+    return metric.first == item.monitor;
+  });
   if (it == metrics.end()) {
     std::vector<std::string_view> names;
     std::string listed;
@@ -155,8 +184,12 @@ void Schedulers::validated(Item& item, const border::Numbers& metrics) {
       names.push_back(name);
       listed += (listed.empty() ? "" : ", ") + name;
     }
-    throw config_error(item.where, item.object.type(), " monitors \"", item.monitor,
-                       "\", which the validation did not report; it reported ", listed.empty() ? "nothing" : listed,
+    throw config_error(item.where,
+                       item.object.type(),
+                       " monitors \"",
+                       item.monitor,
+                       "\", which the validation did not report; it reported ",
+                       listed.empty() ? "nothing" : listed,
                        config::did_you_mean(item.monitor, names));
   }
   apply(item, item.validations, it->second);

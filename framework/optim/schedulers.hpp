@@ -7,11 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/abi/optim.h"
+
 #include "border/object.hpp"
 #include "border/sinks.hpp"
 #include "config/value.hpp"
 #include "optim/hypers.hpp"
-#include "strata/abi/optim.h"
 
 namespace strata::optim {
 
@@ -24,30 +25,36 @@ struct RunLength {
 };
 
 /// Makes the object that a table describes.
-using SchedulerFactory = std::function<border::Object<strata_param_scheduler_api>(const config::Value& table)>;
+using SchedulerFactory =
+    std::function<border::Object<strata_param_scheduler_api>(const config::Value& table)>;
 
 /// All schedulers of a run, in the order of the config. [main]
 ///
-/// Each acts on the current value while begin <= position < end, so that windows in a row chain. Its position is the
-/// number of epochs or iterations done. Iterations are micro-batches.
+/// Each acts on the current value while begin <= position < end, so that windows in a row chain.
+/// Its position is the number of epochs or iterations done. Iterations are micro-batches.
 class Schedulers {
  public:
-  /// Takes step 0 at once. config: a table, a list of tables, or nullptr for none; hypers must outlive this.
-  /// Errors: STRATA_E_CONFIG at the table for an unknown hyper-parameter, an empty window, or epochs in a run that has
+  /// Takes step 0 at once. config: a table, a list of tables, or nullptr for none; hypers must
+  /// outlive this. Errors: STRATA_E_CONFIG at the table for an unknown hyper-parameter, an empty
+  /// window, or epochs in a run that has
   ///         none.
-  Schedulers(const config::Value* config, const SchedulerFactory& make, HyperTable& hypers, const RunLength& run);
+  Schedulers(const config::Value* config,
+             const SchedulerFactory& make,
+             HyperTable& hypers,
+             const RunLength& run);
 
   /// After an iteration, an epoch or a validation (STRATA_AFTER_*). metrics: of the validation.
-  /// Errors: STRATA_E_CONFIG naming the metrics there are, when the one that is monitored is missing.
+  /// Errors: STRATA_E_CONFIG naming the metrics there are, when the one that is monitored is
+  /// missing.
   void step(int32_t when, const border::Numbers& metrics = {});
 
   [[nodiscard]] size_t size() const { return items_.size(); }
 
   /// Position, state of the objects and the hyper-parameters as they are, as JSON.
   [[nodiscard]] std::string save() const;
-  /// Goes on from there to the bit. What the config has changed since wins: a hyper-parameter with another initial
-  /// value keeps the ratio it had reached, a scheduler of another type starts with its own state.
-  /// Errors: STRATA_E_IO for text that save() did not write.
+  /// Goes on from there to the bit. What the config has changed since wins: a hyper-parameter with
+  /// another initial value keeps the ratio it had reached, a scheduler of another type starts with
+  /// its own state. Errors: STRATA_E_IO for text that save() did not write.
   void load(std::string_view json);
 
  private:

@@ -30,7 +30,8 @@ void load_column(HyperTable& hypers, size_t index, const Json& saved) {
   const auto initial = saved.at("initial").get<std::vector<double>>();
   const auto current = saved.at("current").get<std::vector<double>>();
   if (initial.empty() || initial.size() != current.size()) {
-    throw Error(STRATA_E_IO, text("the saved schedule of ", hypers.hypers()[index].name, " is incomplete"));
+    throw Error(STRATA_E_IO,
+                text("the saved schedule of ", hypers.hypers()[index].name, " is incomplete"));
   }
   const bool same_groups = initial.size() == static_cast<size_t>(hypers.rows());
   for (int32_t row = 0; row < hypers.rows(); ++row) {
@@ -43,7 +44,10 @@ void load_column(HyperTable& hypers, size_t index, const Json& saved) {
 }  // namespace
 
 std::string Schedulers::save() const {
-  Json out = {{"epochs", epochs_}, {"iters", iters_}, {"schedulers", Json::array()}, {"hypers", Json::object()}};
+  Json out = {{"epochs", epochs_},
+              {"iters", iters_},
+              {"schedulers", Json::array()},
+              {"hypers", Json::object()}};
   for (const Item& item : items_) {
     const border::TextSink state;
     item.object.call(&strata_param_scheduler_api::save, state.c());
@@ -83,7 +87,8 @@ void Schedulers::load(std::string_view json) {
       }
     }
   } catch (const Json::exception& e) {
-    throw Error(STRATA_E_IO, text("the saved state of the parameter schedulers cannot be read: ", e.what()));
+    throw Error(STRATA_E_IO,
+                text("the saved state of the parameter schedulers cannot be read: ", e.what()));
   }
 }
 

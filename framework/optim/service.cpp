@@ -34,8 +34,12 @@ strata_rc optimizer_step(strata_runtime* rt) {
 }  // namespace
 
 const strata_update_api* update_service() {
-  static const strata_update_api api = {STRATA_HDR(strata_update_api), &unscale,     &grad_norm,
-                                        &scale_grads,                  &clamp_grads, &optimizer_step};
+  static const strata_update_api api = {STRATA_HDR(strata_update_api),
+                                        &unscale,
+                                        &grad_norm,
+                                        &scale_grads,
+                                        &clamp_grads,
+                                        &optimizer_step};
   return &api;
 }
 

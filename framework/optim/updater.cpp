@@ -8,7 +8,9 @@ namespace {
 
 constexpr int32_t kOfValue = -1;  // a state's dtype follows the value's
 
-size_t index(int32_t i) { return static_cast<size_t>(i); }
+size_t index(int32_t i) {
+  return static_cast<size_t>(i);
+}
 
 }  // namespace
 
@@ -28,7 +30,8 @@ Updater::Updater(UpdaterParts parts, const Services& services)
   }
   for (const ParamSlot& p : params_) {
     if (p.group >= hypers_.groups()) {
-      throw Error(STRATA_E_ARGUMENT, text(p.name, " is of group ", p.group, ", there are ", hypers_.groups()));
+      throw Error(STRATA_E_ARGUMENT,
+                  text(p.name, " is of group ", p.group, ", there are ", hypers_.groups()));
     }
   }
   allocate_states();
@@ -46,8 +49,13 @@ void Updater::allocate_states() {
   strata_optimizer_caps caps = {STRATA_HDR(strata_optimizer_caps), nullptr, 0, nullptr, 0};
   optimizer_.call(&strata_optimizer_api::describe, &caps);
   if (caps.n_states > STRATA_MAX_OPTIM_STATES) {
-    throw Error(STRATA_E_ARGUMENT, text(optimizer_.type(), " keeps ", caps.n_states, " states, at most ",
-                                        STRATA_MAX_OPTIM_STATES, " are possible"));
+    throw Error(STRATA_E_ARGUMENT,
+                text(optimizer_.type(),
+                     " keeps ",
+                     caps.n_states,
+                     " states, at most ",
+                     STRATA_MAX_OPTIM_STATES,
+                     " are possible"));
   }
   states_.reserve(caps.n_states);
   for (uint64_t i = 0; i < caps.n_states; ++i) {
@@ -56,8 +64,8 @@ void Updater::allocate_states() {
     for (const View& view : views_) {
       const int64_t bytes = view.c.numel * float_bytes(state_dtype(state, view));
       strata_buffer* buffer = nullptr;
-      border::check(services_.memory->buffer_new(services_.runtime, bytes, STRATA_BUFFER_ZEROED,
-                                                 border::view("optim"), &buffer));
+      border::check(services_.memory->buffer_new(
+          services_.runtime, bytes, STRATA_BUFFER_ZEROED, border::view("optim"), &buffer));
       state.buffers.push_back(buffer);
     }
   }
@@ -70,13 +78,17 @@ int32_t Updater::state_dtype(const State& state, const View& view) const {
   return view.c.value_dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32;
 }
 
-// Memory that is not there would be written to all the same; this is where its owner can still be named.
+// Memory that is not there would be written to all the same; this is where its owner can still be
+// named.
 std::byte* Updater::memory_of(strata_buffer* buffer, const View& view, const char* what) const {
   auto* const data = static_cast<std::byte*>(services_.memory->data(buffer));
   if (data == nullptr && view.c.numel > 0) {
     const std::string first =
         view.segments.empty() ? "no parameter" : params_[index(view.segments.front().param)].name;
-    throw run_error("the ", what, " of the optimizer view that begins with ", first,
+    throw run_error("the ",
+                    what,
+                    " of the optimizer view that begins with ",
+                    first,
                     " is not resident during the update; the strategy must bring it in pre_step");
   }
   return data;
@@ -84,7 +96,9 @@ std::byte* Updater::memory_of(strata_buffer* buffer, const View& view, const cha
 
 GradSpan Updater::grad_span(const View& view, const strata_segment& s) const {
   std::byte* const base = memory_of(view.c.grad, view, "gradient");
-  return {base + view.c.grad_offset + s.view_offset * float_bytes(view.c.grad_dtype), s.count, view.c.grad_dtype};
+  return {base + view.c.grad_offset + s.view_offset * float_bytes(view.c.grad_dtype),
+          s.count,
+          view.c.grad_dtype};
 }
 
 void Updater::look_for_touched() {
@@ -122,7 +136,8 @@ bool Updater::any_rank(bool here) const {
   }
   int32_t flag = here ? 1 : 0;
   strata_work* work = nullptr;
-  border::check(services_.comm->all_reduce(world, &flag, 1, STRATA_I32, STRATA_MAX, nullptr, &work));
+  border::check(
+      services_.comm->all_reduce(world, &flag, 1, STRATA_I32, STRATA_MAX, nullptr, &work));
   border::check(services_.comm->wait(work, nullptr));
   return flag != 0;
 }
@@ -187,7 +202,8 @@ std::vector<strata_optim_chunk> Updater::fill_chunks() const {
     chunk.grad = grad_span(view, {s.offset, 0, s.count, s.param, 0}).data;
     chunk.state_dtype = view.c.value_dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32;
     for (size_t k = 0; k < states_.size(); ++k) {
-      std::byte* const state = memory_of(states_[k].buffers[index(s.view)], view, "optimizer state");
+      std::byte* const state =
+          memory_of(states_[k].buffers[index(s.view)], view, "optimizer state");
       chunk.state[k] = state + s.offset * float_bytes(state_dtype(states_[k], view));
     }
     chunk.count = s.count;
@@ -223,7 +239,12 @@ void Updater::for_each_state(const std::function<void(const StateSlice&)>& f) co
       for (const State& state : states_) {
         const int32_t dtype = state_dtype(state, view);
         std::byte* const data = memory_of(state.buffers[index(ref.view)], view, "optimizer state");
-        f({params_[p].name, state.name, dtype, s.param_offset, s.count, steps_[p],
+        f({params_[p].name,
+           state.name,
+           dtype,
+           s.param_offset,
+           s.count,
+           steps_[p],
            data + s.view_offset * float_bytes(dtype)});
       }
     }
@@ -239,14 +260,17 @@ std::vector<std::string> Updater::states() const {
 }
 
 size_t Updater::number_of(std::string_view param) const {
-  const auto it = std::find_if(params_.begin(), params_.end(), [&](const ParamSlot& p) { return p.name == param; });
+  const auto it = std::find_if(
+      params_.begin(), params_.end(), [&](const ParamSlot& p) { return p.name == param; });
   if (it == params_.end()) {
     throw Error(STRATA_E_NOT_FOUND, text("the optimizer knows no parameter ", param));
   }
   return static_cast<size_t>(it - params_.begin());
 }
 
-int64_t Updater::steps(std::string_view param) const { return steps_[number_of(param)]; }
+int64_t Updater::steps(std::string_view param) const {
+  return steps_[number_of(param)];
+}
 
 void Updater::set_steps(std::string_view param, int64_t steps) {
   steps_[number_of(param)] = steps;

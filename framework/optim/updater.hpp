@@ -1,4 +1,5 @@
-// The update: gradients as the strategy's views hold them, the optimizer's states, one call of the optimizer per step.
+// The update: gradients as the strategy's views hold them, the optimizer's states, one call of the
+// optimizer per step.
 #pragma once
 
 #include <cstdint>
@@ -7,13 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/abi/optim.h"
+
 #include "border/object.hpp"
 #include "border/runtime.hpp"
 #include "optim/chunks.hpp"
 #include "optim/gradients.hpp"
 #include "optim/hypers.hpp"
 #include "optim/views.hpp"
-#include "strata/abi/optim.h"
 
 namespace strata::optim {
 
@@ -31,7 +33,8 @@ struct UpdaterParts {
   std::vector<ParamSlot> params;  // all of the model, by number
   border::Object<strata_optimizer_api> optimizer;
   HyperTable hypers;
-  const border::Object<strata_strategy_api>* strategy = nullptr;  // asked for grad_norm; outlives the updater
+  const border::Object<strata_strategy_api>* strategy =
+      nullptr;  // asked for grad_norm; outlives the updater
 };
 
 /// A piece of optimizer state, borrowed: valid until the updater ends.
@@ -47,7 +50,8 @@ struct StateSlice {
 
 /// One rank's updates. [main]
 ///
-/// Parameters that backward did not reach, and frozen ones, are left alone: value, states and step count.
+/// Parameters that backward did not reach, and frozen ones, are left alone: value, states and step
+/// count.
 class Updater {
  public:
   /// Allocates the states, zeroed, under the tag "optim".
@@ -58,6 +62,7 @@ class Updater {
   ~Updater();
 
   [[nodiscard]] HyperTable& hypers() { return hypers_; }
+
   [[nodiscard]] const HyperTable& hypers() const { return hypers_; }
 
   // strata_update_api. Buffers of the views must be resident.
@@ -87,7 +92,9 @@ class Updater {
   void allocate_states();
   [[nodiscard]] int32_t state_dtype(const State& state, const View& view) const;
   void look_for_touched();
-  [[nodiscard]] std::byte* memory_of(strata_buffer* buffer, const View& view, const char* what) const;
+  [[nodiscard]] std::byte* memory_of(strata_buffer* buffer,
+                                     const View& view,
+                                     const char* what) const;
   [[nodiscard]] GradSpan grad_span(const View& view, const strata_segment& segment) const;
   template <class F>
   void for_each_grad(const F& f);
@@ -104,8 +111,8 @@ class Updater {
   const border::Object<strata_strategy_api>* strategy_;
   std::vector<std::vector<SegmentRef>> segments_;  // per parameter
   std::vector<State> states_;
-  std::vector<int64_t> steps_;     // per parameter
-  std::vector<uint8_t> touched_;   // per parameter, as the plan was made for
+  std::vector<int64_t> steps_;    // per parameter
+  std::vector<uint8_t> touched_;  // per parameter, as the plan was made for
   std::vector<Stretch> plan_;
   bool plan_valid_ = false;
 };

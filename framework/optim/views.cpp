@@ -6,18 +6,35 @@
 namespace strata::optim {
 namespace {
 
-void check_segment(const View& view, const strata_segment& s, const std::vector<ParamSlot>& params, int64_t free_from) {
+void check_segment(const View& view,
+                   const strata_segment& s,
+                   const std::vector<ParamSlot>& params,
+                   int64_t free_from) {
   if (s.param < 0 || static_cast<size_t>(s.param) >= params.size()) {
-    throw Error(STRATA_E_ARGUMENT, text("the strategy gave an optimizer view of parameter ", s.param, ", there are ",
-                                        params.size()));
+    throw Error(STRATA_E_ARGUMENT,
+                text("the strategy gave an optimizer view of parameter ",
+                     s.param,
+                     ", there are ",
+                     params.size()));
   }
   const ParamSlot& p = params[static_cast<size_t>(s.param)];
-  const bool in_view = s.view_offset >= free_from && s.count >= 0 && s.view_offset + s.count <= view.c.numel;
+  const bool in_view =
+      s.view_offset >= free_from && s.count >= 0 && s.view_offset + s.count <= view.c.numel;
   const bool in_param = s.param_offset >= 0 && s.param_offset + s.count <= p.numel;
   if (!in_view || !in_param) {
     throw Error(STRATA_E_ARGUMENT,
-                text("the strategy's optimizer view of ", view.c.numel, " elements holds elements ", s.param_offset,
-                     " to ", s.param_offset + s.count, " of ", p.name, " (", p.numel, ") at ", s.view_offset,
+                text("the strategy's optimizer view of ",
+                     view.c.numel,
+                     " elements holds elements ",
+                     s.param_offset,
+                     " to ",
+                     s.param_offset + s.count,
+                     " of ",
+                     p.name,
+                     " (",
+                     p.numel,
+                     ") at ",
+                     s.view_offset,
                      ", which lie outside of it or overlap the segment before"));
   }
 }
@@ -26,7 +43,8 @@ void check_segment(const View& view, const strata_segment& s, const std::vector<
 
 strata_rc ViewSink::put(void* ctx, const strata_optim_view* view) {
   return border::guarded([&] {
-    View copy{*view, std::vector<strata_segment>(view->segments, view->segments + view->n_segments)};
+    View copy{*view,
+              std::vector<strata_segment>(view->segments, view->segments + view->n_segments)};
     copy.c.segments = nullptr;
     copy.c.n_segments = 0;
     static_cast<ViewSink*>(ctx)->views_.push_back(std::move(copy));
@@ -42,15 +60,17 @@ std::vector<std::vector<SegmentRef>> index_segments(const std::vector<View>& vie
       const strata_segment& s = views[v].segments[i];
       check_segment(views[v], s, params, free_from);
       free_from = s.view_offset + s.count;
-      out[static_cast<size_t>(s.param)].push_back({static_cast<int32_t>(v), static_cast<int32_t>(i)});
+      out[static_cast<size_t>(s.param)].push_back(
+          {static_cast<int32_t>(v), static_cast<int32_t>(i)});
     }
   }
   const auto begins = [&](const SegmentRef& r) {
     return views[static_cast<size_t>(r.view)].segments[static_cast<size_t>(r.segment)].param_offset;
   };
   for (auto& refs : out) {
-    std::stable_sort(refs.begin(), refs.end(),
-                     [&](const SegmentRef& a, const SegmentRef& b) { return begins(a) < begins(b); });
+    std::stable_sort(refs.begin(), refs.end(), [&](const SegmentRef& a, const SegmentRef& b) {
+      return begins(a) < begins(b);
+    });
   }
   return out;
 }
@@ -65,8 +85,10 @@ int64_t float_bytes(int32_t dtype) {
     case STRATA_F64:
       return 8;
     default:
-      throw Error(STRATA_E_ARGUMENT, text("the strategy gave an optimizer view of element type ", dtype,
-                                          "; optimizers take f16, bf16, f32 and f64"));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("the strategy gave an optimizer view of element type ",
+                       dtype,
+                       "; optimizers take f16, bf16, f32 and f64"));
   }
 }
 

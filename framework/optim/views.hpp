@@ -1,12 +1,14 @@
-// The strategy's optimizer views as the host keeps them, and how their segments lie over parameters.
+// The strategy's optimizer views as the host keeps them, and how their segments lie over
+// parameters.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "border/errors.hpp"
 #include "strata/abi/strategy.h"
+
+#include "border/errors.hpp"
 
 namespace strata::optim {
 
@@ -24,6 +26,7 @@ class ViewSink {
   ViewSink& operator=(const ViewSink&) = delete;
 
   [[nodiscard]] const strata_optim_view_sink* c() const { return &sink_; }
+
   [[nodiscard]] std::vector<View> take() { return std::move(views_); }
 
  private:
@@ -47,7 +50,8 @@ struct SegmentRef {
 };
 
 /// Per parameter its segments on this rank, by ascending parameter offset.
-/// Errors: STRATA_E_ARGUMENT naming the parameter for segments out of order, overlapping, or outside of their view or
+/// Errors: STRATA_E_ARGUMENT naming the parameter for segments out of order, overlapping, or
+/// outside of their view or
 ///         parameter; the strategy made them.
 std::vector<std::vector<SegmentRef>> index_segments(const std::vector<View>& views,
                                                     const std::vector<ParamSlot>& params);

@@ -56,4 +56,9 @@ border::Object<strata_communicator_api> Factory::communicator(const config::Valu
   return registry.create<strata_communicator_api>(STRATA_KIND_COMMUNICATOR, table, runtime);
 }
 
+std::vector<hooks::HookSpec> hook_specs_of(const RunConfig& run) {
+  const bool by_epoch = !run.train_loop.has_value() || run.train_loop->by_epoch;
+  return hooks::hook_specs(run.root->find("default_hooks"), run.root->find("custom_hooks"), by_epoch);
+}
+
 }  // namespace strata::train

@@ -7,6 +7,7 @@
 #include "border/runtime.hpp"
 #include "config/value.hpp"
 #include "data/pipeline.hpp"
+#include "hooks/hook_specs.hpp"
 #include "registry/registry.hpp"
 #include "strata/abi/communicator.h"
 #include "strata/abi/data.h"
@@ -33,5 +34,8 @@ struct Factory {
       const std::vector<const config::Value*>& tables) const;
   [[nodiscard]] border::Object<strata_communicator_api> communicator(const config::Value& table) const;
 };
+
+/// The hooks of a run, in order; their tables must outlive what is made from them.
+std::vector<hooks::HookSpec> hook_specs_of(const RunConfig& run);
 
 }  // namespace strata::train

@@ -7,13 +7,10 @@
 #include "config/dump.hpp"
 #include "strata/cpp/error.hpp"
 #include "train/start_dump.hpp"
+#include "train/weights.hpp"
 
 namespace strata::train {
 namespace {
-
-std::vector<hooks::HookSpec> specs_of(const config::Value& root) {
-  return hooks::hook_specs(root.find("default_hooks"), root.find("custom_hooks"));
-}
 
 int64_t epoch_length_of(const data::Loader* loader) {
   return loader == nullptr || loader->length() == data::kEndless ? 0 : loader->length();
@@ -52,7 +49,7 @@ Runner::~Runner() { session_.runtime().run = nullptr; }
 
 void Runner::make_hooks() {
   const config::Value& root = *session_.run().root;
-  hook_specs_ = specs_of(root);
+  hook_specs_ = hook_specs_of(session_.run());
   for (const hooks::HookSpec& spec : hook_specs_) {
     hooks_.add(session_.registry().create<strata_hook_api>(STRATA_KIND_HOOK, spec.table(), &session_.runtime(),
                                                            hooks::kHostKeys),
@@ -105,9 +102,37 @@ void Runner::build_engine(bool training) {
   progress_.max_iters = facts.max_iters;
   progress_.epoch_length = facts.epoch_length;
   progress_.by_epoch = training && run.train_loop->by_epoch ? 1 : 0;
-  checkpoint_ = find_checkpoint(session_);
-  engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training,
-                                     weight_source(session_, checkpoint_));
+  start_ = find_start(run);
+  std::unique_ptr<Weights> weights;
+  unit::ValueSource source;
+  if (!start_.path.empty()) {
+    session_.log().info("{} checkpoint from {}", start_.resume && training ? "Resume" : "Load", start_.path.string());
+    weights = std::make_unique<Weights>(start_.path);
+    source = [&weights](const std::string& name, const at::Tensor& out) { return weights->fill(name, out); };
+  }
+  engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training, std::move(source));
+  if (weights != nullptr) {
+    weights->report(session_.log());
+    strata_hook_ctx context = hooks::HookBus::empty_context();
+    const std::string path = start_.path.string();
+    context.checkpoint = border::view(std::string_view(path));
+    hooks_.fire(STRATA_POINT_AFTER_LOAD_CHECKPOINT, context);
+  }
+}
+
+void Runner::restore_training_state() {
+  if (start_.path.empty() || !start_.resume) {
+    return;
+  }
+  const Restored restored = restore_state(session_, *engine_, start_.path);
+  for (const std::string& type : hooks_.load(restored.hooks)) {
+    session_.log().warn("The checkpoint has state of the hook {}, which this run does not use.", type);
+  }
+  epochs_done_ = progress_.epoch = restored.counters.epochs;
+  iters_done_ = progress_.iter = restored.counters.iters;
+  progress_.step = restored.counters.steps;
+  sampler_epoch_ = progress_.epoch;
+  session_.log().info("resumed epoch: {}, iter: {}", progress_.epoch, progress_.iter);
 }
 
 // --- what hooks ask for --------------------------------------------------------------------------------------------
@@ -146,13 +171,13 @@ void Runner::save_checkpoint(const hooks::SaveRequest& request) {
     strata_hook_ctx context = hooks::HookBus::empty_context();
     context.checkpoint = border::view(std::string_view(request.name));
     hooks_.fire(STRATA_POINT_BEFORE_SAVE_CHECKPOINT, context);
-    write_checkpoint(session_, *engine_, {request, epochs_done_, iters_done_, progress_.step, hooks_.save()});
+    write_checkpoint(session_, *engine_, {request, counters(), hooks_.save()});
   });
 }
 
 void Runner::refresh_checkpoint(std::string_view out_dir, std::string_view name) {
   now_or_after_update([this, dir = std::string(out_dir), file = std::string(name)] {
-    rewrite_state(session_, *engine_, {{dir, file}, epochs_done_, iters_done_, progress_.step, hooks_.save()});
+    train::rewrite_state(session_, {{dir, file}, counters(), hooks_.save()});
   });
 }
 

@@ -15,6 +15,7 @@
 #include "hooks/run_control.hpp"
 #include "hooks/scalar_writer.hpp"
 #include "hooks/stats_memory.hpp"
+#include "train/checkpoints.hpp"
 #include "train/engine.hpp"
 #include "train/evaluation.hpp"
 #include "train/session.hpp"
@@ -66,6 +67,7 @@ class Runner final : public hooks::RunControl {
   void validate_if_due(int64_t done);
   border::Numbers run_evaluation(int32_t mode);
   void stop_if_interrupted() const;
+  [[nodiscard]] Counters counters() const { return {epochs_done_, iters_done_, progress_.step}; }
   void now_or_after_update(std::function<void()> action);
 
   Session& session_;
@@ -91,7 +93,7 @@ class Runner final : public hooks::RunControl {
   std::deque<std::function<void()>> after_update_;
   border::Numbers last_metrics_;
   std::string stop_reason_;
-  std::string checkpoint_;  // that the run goes on from
+  StartPoint start_;
 };
 
 }  // namespace strata::train

@@ -10,6 +10,7 @@
 #include "config/dump.hpp"
 #include "config/value.hpp"
 #include "strata/cpp/error.hpp"
+#include "train/checkpoints.hpp"
 #include "train/components.hpp"
 
 namespace strata::train {
@@ -82,8 +83,9 @@ void Session::join_ranks(const Start& start) {
 
 void Session::agree_on_facts() {
   timestamp_ = world_->broadcast_text(local_timestamp());
-  seed_ = run_.seed.value_or(0);
-  if (!run_.seed.has_value()) {
+  const std::optional<int64_t> given = run_.seed.has_value() ? run_.seed : resumed_seed(run_);
+  seed_ = given.value_or(0);
+  if (!given.has_value()) {
     constexpr uint32_t kMaxSeed = 0x7FFFFFFFU;  // as MMEngine: below 2^31
     seed_ = std::stoll(world_->broadcast_text(std::to_string(std::random_device{}() & kMaxSeed)));
   }

@@ -45,7 +45,6 @@ class Session {
   [[nodiscard]] const comm::LaunchInfo& launch() const { return launch_; }
   [[nodiscard]] const registry::Registry& registry() const { return registry_; }
   [[nodiscard]] int64_t seed() const { return seed_; }
-  [[nodiscard]] bool seed_was_given() const { return run_.seed.has_value(); }
   [[nodiscard]] const std::string& timestamp() const { return timestamp_; }
   [[nodiscard]] const std::string& experiment() const { return experiment_; }
   [[nodiscard]] const std::filesystem::path& work_dir() const { return work_dir_; }

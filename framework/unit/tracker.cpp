@@ -40,6 +40,7 @@ struct TensorHook {
 struct Tracker::Record {
   c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl> pin;
   std::shared_ptr<TensorHook> hook;
+  int64_t version;  // of the tensor when the hook was set
 };
 
 struct AccumulateHook final : torch::autograd::PostAccumulateGradHook {
@@ -202,14 +203,22 @@ void Tracker::leave(int32_t unit, at::Tensor** outputs, size_t n, bool failed) {
   }
 }
 
-TensorHook& Tracker::hook_on(const at::Tensor& tensor) {
+// A hook stays where the tensor's history was when it was set. After a change in place it is one for an earlier tensor.
+TensorHook* Tracker::current_hook(const at::Tensor& tensor) const {
   const auto known = records_.find(tensor.unsafeGetTensorImpl());
-  if (known != records_.end()) {
-    return *known->second.hook;
+  return known != records_.end() && known->second.version == tensor._version() ? known->second.hook.get() : nullptr;
+}
+
+TensorHook& Tracker::hook_on(const at::Tensor& tensor) {
+  if (TensorHook* current = current_hook(tensor)) {
+    return *current;
   }
   const auto hook = std::make_shared<TensorHook>(TensorHook{this, {}, {}});
   tensor.register_hook([hook](const at::Tensor&) { hook->fire(); });
-  records_.emplace(tensor.unsafeGetTensorImpl(), Record{decltype(Record::pin)(tensor.getIntrusivePtr()), hook});
+  hooks_.push_back(hook);
+  records_.insert_or_assign(
+      tensor.unsafeGetTensorImpl(),
+      Record{decltype(Record::pin)(tensor.getIntrusivePtr()), hook, tensor._version()});
   return *hook;
 }
 
@@ -221,9 +230,9 @@ void Tracker::watch_input(at::Tensor& tensor, const std::shared_ptr<Pass>& pass)
     return;  // a parameter passed as an argument: its accumulation is watched anyway
   }
   const at::Tensor base = base_of(tensor);
-  const auto known = records_.find(base.unsafeGetTensorImpl());
+  const TensorHook* known = current_hook(base);
   ++pass->inputs_left;
-  if (known == records_.end() || known->second.hook->consumers.empty()) {
+  if (known == nullptr || known->consumers.empty()) {
     hook_on(base).consumers.push_back(pass);
     return;
   }
@@ -339,9 +348,10 @@ void Tracker::sweep() {
 }
 
 void Tracker::drop_records() {
-  for (auto& [impl, record] : records_) {
-    record.hook->tracker = nullptr;
+  for (const auto& hook : hooks_) {
+    hook->tracker = nullptr;
   }
+  hooks_.clear();
   records_.clear();
   for (UnitState& state : units_) {
     state.open = nullptr;

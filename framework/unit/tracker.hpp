@@ -72,6 +72,7 @@ class Tracker {
   std::shared_ptr<Pass> open_pass(int32_t unit);
   void watch_input(at::Tensor& tensor, const std::shared_ptr<Pass>& pass);
   void watch_output(const at::Tensor& tensor, const std::shared_ptr<Pass>& pass);
+  [[nodiscard]] TensorHook* current_hook(const at::Tensor& tensor) const;
   TensorHook& hook_on(const at::Tensor& tensor);
   void output_fired(Pass& pass);
   void input_fired(Pass& pass);
@@ -91,7 +92,8 @@ class Tracker {
   strata_step_ctx* ctx_ = nullptr;
   int32_t next_pass_ = 0;
   struct Record;
-  std::unordered_map<const c10::TensorImpl*, Record> records_;
+  std::unordered_map<const c10::TensorImpl*, Record> records_;  // the newest hook of each tensor
+  std::vector<std::shared_ptr<TensorHook>> hooks_;              // all of this iteration
 };
 
 const strata_units_api* units_service();

@@ -7,8 +7,13 @@
 namespace strata::kit {
 
 std::string describe(const Call& call) {
-  static constexpr const char* kNames[] = {"joining",   "all_reduce", "reduce_scatter", "all_gather",
-                                           "broadcast", "all_to_all", "barrier"};
+  static constexpr const char* kNames[] = {"joining",
+                                           "all_reduce",
+                                           "reduce_scatter",
+                                           "all_gather",
+                                           "broadcast",
+                                           "all_to_all",
+                                           "barrier"};
   if (call.kind == kJoin) {
     return kNames[kJoin];
   }
@@ -22,13 +27,27 @@ std::string describe(const Call& call) {
   } else if (call.kind == kBroadcast) {
     detail = text("root ", call.detail, ", ");
   }
-  return text(name, " (", detail, call.count, " x ", dtype_name(call.dtype), ", ",
-              call.count * dtype_bytes(call.dtype), " bytes)");
+  return text(name,
+              " (",
+              detail,
+              call.count,
+              " x ",
+              dtype_name(call.dtype),
+              ", ",
+              call.count * dtype_bytes(call.dtype),
+              " bytes)");
 }
 
 std::string describe_mismatch(int rank, const Call& own, int peer, const Call& theirs) {
-  return text("ranks are out of step: rank ", rank, " called ", describe(own), ", rank ", peer, " called ",
-              describe(theirs), ". Every rank must call the same collectives in the same order");
+  return text("ranks are out of step: rank ",
+              rank,
+              " called ",
+              describe(own),
+              ", rank ",
+              peer,
+              " called ",
+              describe(theirs),
+              ". Every rank must call the same collectives in the same order");
 }
 
 }  // namespace strata::kit

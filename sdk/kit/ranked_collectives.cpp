@@ -2,18 +2,22 @@
 #include <algorithm>
 #include <cstring>
 
-#include "ranked_control.hpp"
 #include "strata/cpp/error.hpp"
 #include "strata/kit/ranked_group.hpp"
 #include "strata/kit/reduce.hpp"
 
+#include "ranked_control.hpp"
+
 namespace strata::kit {
 namespace {
 
-// Up to this many bytes of all ranks together, adding everything everywhere is cheaper than another round.
+// Up to this many bytes of all ranks together, adding everything everywhere is cheaper than another
+// round.
 constexpr int64_t kSmallBytes = 128 * 1024;
 
-int64_t pieces_of(int64_t count, int64_t piece) { return std::max<int64_t>(1, (count + piece - 1) / piece); }
+int64_t pieces_of(int64_t count, int64_t piece) {
+  return std::max<int64_t>(1, (count + piece - 1) / piece);
+}
 
 void copy_bytes(void* to, const void* from, int64_t bytes) {
   if (bytes > 0 && to != from) {
@@ -74,7 +78,8 @@ void RankedGroup::all_reduce(void* data, int64_t count, int32_t dtype, int32_t o
 
 void RankedGroup::all_reduce_small(std::byte* data, int64_t count, int32_t dtype, int32_t op) {
   pipeline(
-      1, [&](std::byte* mine, int64_t) { copy_bytes(mine, data, count * dtype_bytes(dtype)); },
+      1,
+      [&](std::byte* mine, int64_t) { copy_bytes(mine, data, count * dtype_bytes(dtype)); },
       [&](int64_t) {
         for (int rank = 0; rank < args_.size; ++rank) {
           rows_[static_cast<size_t>(rank)] = rank == args_.rank ? data : slot(rank, taken_);
@@ -107,7 +112,8 @@ void RankedGroup::all_reduce_large(std::byte* data, int64_t count, int32_t dtype
     std::byte* target = data + part.begin * element;
     await_round();
     for (int rank = 0; rank < args_.size; ++rank) {
-      rows_[static_cast<size_t>(rank)] = rank == args_.rank ? target : slot(rank, taken_) + args_.rank * share;
+      rows_[static_cast<size_t>(rank)] =
+          rank == args_.rank ? target : slot(rank, taken_) + args_.rank * share;
     }
     reduce_rows(rows_, target, part.count, dtype, op);
     close_round();
@@ -138,12 +144,15 @@ void RankedGroup::all_reduce_large(std::byte* data, int64_t count, int32_t dtype
   gather(pieces - 1);
 }
 
-void RankedGroup::reduce_scatter(const void* in, void* out, int64_t count, int32_t dtype, int32_t op) {
+void RankedGroup::reduce_scatter(
+    const void* in, void* out, int64_t count, int32_t dtype, int32_t op) {
   begin(kReduceScatter, count, dtype, op);
   const int64_t element = dtype_bytes(dtype);
   const auto* source = static_cast<const std::byte*>(in);
   auto* target = static_cast<std::byte*>(out);
-  const auto from = [&](int rank, Part part) { return source + (rank * count + part.begin) * element; };
+  const auto from = [&](int rank, Part part) {
+    return source + (rank * count + part.begin) * element;
+  };
   if (args_.size == 1) {
     copy_bytes(target, source, count * element);
     return;
@@ -189,7 +198,8 @@ void RankedGroup::all_gather(const void* in, void* out, int64_t count, int32_t d
       [&](int64_t index) {
         const Part part = piece_at(index, piece, count);
         for (int rank = 0; rank < args_.size; ++rank) {
-          const std::byte* row = rank == args_.rank ? source + part.begin * element : slot(rank, taken_);
+          const std::byte* row =
+              rank == args_.rank ? source + part.begin * element : slot(rank, taken_);
           copy_bytes(target + (rank * count + part.begin) * element, row, part.count * element);
         }
       });
@@ -197,7 +207,8 @@ void RankedGroup::all_gather(const void* in, void* out, int64_t count, int32_t d
 
 void RankedGroup::broadcast(void* data, int64_t count, int32_t dtype, int32_t root) {
   if (root < 0 || root >= args_.size) {
-    throw Error(STRATA_E_ARGUMENT, text("group \"", args_.name, "\": broadcast from rank ", root, " of ", args_.size));
+    throw Error(STRATA_E_ARGUMENT,
+                text("group \"", args_.name, "\": broadcast from rank ", root, " of ", args_.size));
   }
   begin(kBroadcast, count, dtype, root);
   if (args_.size == 1) {
@@ -247,8 +258,8 @@ void RankedGroup::all_to_all(const void* in, void* out, int64_t count, int32_t d
       [&](int64_t index) {
         const Part part = piece_at(index, piece, count);
         for (int rank = 0; rank < args_.size; ++rank) {
-          const std::byte* row =
-              rank == args_.rank ? source + offset(rank, part) : slot(rank, taken_) + args_.rank * share;
+          const std::byte* row = rank == args_.rank ? source + offset(rank, part)
+                                                    : slot(rank, taken_) + args_.rank * share;
           copy_bytes(target + offset(rank, part), row, part.count * element);
         }
       });
@@ -257,7 +268,8 @@ void RankedGroup::all_to_all(const void* in, void* out, int64_t count, int32_t d
 void RankedGroup::barrier() {
   begin(kBarrier, 0, STRATA_U8, 0);
   if (args_.size > 1) {
-    pipeline(1, [](std::byte*, int64_t) {}, [](int64_t) {});
+    pipeline(
+        1, [](std::byte*, int64_t) {}, [](int64_t) {});
   }
 }
 

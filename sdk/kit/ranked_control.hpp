@@ -1,4 +1,5 @@
-// What lies in the memory that the ranks of a RankedGroup share: a header, a control block and slots for each rank.
+// What lies in the memory that the ranks of a RankedGroup share: a header, a control block and
+// slots for each rank.
 #pragma once
 
 #include <atomic>
@@ -8,7 +9,7 @@
 
 namespace strata::kit::ranked {
 
-constexpr uint32_t kSlots = 4;  // rounds that a rank's data outlives its posting
+constexpr uint32_t kSlots = 4;                   // rounds that a rank's data outlives its posting
 constexpr uint64_t kMagic = 0x5354524154414752;  // "STRATAGR"
 
 static_assert(std::atomic<uint32_t>::is_always_lock_free, "shared between processes");

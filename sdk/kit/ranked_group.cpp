@@ -1,21 +1,23 @@
-// A RankedGroup's rounds: posting, waiting, comparing calls, and how waiting ends when a rank is gone.
+// A RankedGroup's rounds: posting, waiting, comparing calls, and how waiting ends when a rank is
+// gone.
 #include "strata/kit/ranked_group.hpp"
-
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
 #include <utility>
 
-#include "ranked_control.hpp"
+#include <sys/syscall.h>
+
 #include "strata/cpp/error.hpp"
 #include "strata/kit/reduce.hpp"
+
+#include "ranked_control.hpp"
 
 namespace strata::kit {
 namespace {
@@ -23,7 +25,8 @@ namespace {
 using ranked::kSlots;
 using Clock = std::chrono::steady_clock;
 
-constexpr int kSpins = 3000;     // about 50 microseconds: longer than a small message, shorter than a time slice
+constexpr int kSpins =
+    3000;  // about 50 microseconds: longer than a small message, shorter than a time slice
 constexpr int kYields = 5;
 constexpr int64_t kNapMs = 100;  // between looks at the peer's life
 
@@ -55,8 +58,14 @@ RankedGroup::RankedGroup(RankedGroupArgs args)
       spins_(spins_for(args_.size)),
       rows_(static_cast<size_t>(args_.size)) {
   if (group_->magic != ranked::kMagic || group_->size != args_.size) {
-    throw Error(STRATA_E_COMM, text("group \"", args_.name, "\": rank ", args_.rank, " of ", args_.size,
-                                    " was given memory that belongs to something else"));
+    throw Error(STRATA_E_COMM,
+                text("group \"",
+                     args_.name,
+                     "\": rank ",
+                     args_.rank,
+                     " of ",
+                     args_.size,
+                     " was given memory that belongs to something else"));
   }
   ranked::Rank& mine = control(args_.rank);
   mine.pid.store(getpid(), std::memory_order_relaxed);
@@ -86,15 +95,19 @@ ranked::Rank& RankedGroup::control(int rank) const {
 
 std::byte* RankedGroup::slot(int rank, uint32_t round) const {
   const auto slots = static_cast<int64_t>(args_.size) * kSlots;
-  std::byte* const first = args_.memory.data() + static_cast<int64_t>(args_.memory.size()) - slots * group_->slot_bytes;
+  std::byte* const first =
+      args_.memory.data() + static_cast<int64_t>(args_.memory.size()) - slots * group_->slot_bytes;
   return first + (static_cast<int64_t>(rank) * kSlots + round % kSlots) * group_->slot_bytes;
 }
 
-int64_t RankedGroup::share_bytes() const { return group_->slot_bytes / args_.size / 64 * 64; }
+int64_t RankedGroup::share_bytes() const {
+  return group_->slot_bytes / args_.size / 64 * 64;
+}
 
 void RankedGroup::begin(int32_t kind, int64_t count, int32_t dtype, int32_t detail) {
   if (count < 0) {
-    throw Error(STRATA_E_ARGUMENT, text("group \"", args_.name, "\": a collective of ", count, " elements"));
+    throw Error(STRATA_E_ARGUMENT,
+                text("group \"", args_.name, "\": a collective of ", count, " elements"));
   }
   dtype_bytes(dtype);
   call_ = {count, kind, dtype, detail, call_.sequence + 1};
@@ -143,8 +156,8 @@ void RankedGroup::compare_call(int peer) {
   fail(describe_mismatch(args_.rank, call_, peer, copy));
 }
 
-// Changes the word that others sleep on, then wakes them if there are any. The exchange is a full barrier:
-// either a waiter sees the new state or this rank sees the waiter.
+// Changes the word that others sleep on, then wakes them if there are any. The exchange is a full
+// barrier: either a waiter sees the new state or this rank sees the waiter.
 void RankedGroup::signal() {
   ranked::Rank& mine = control(args_.rank);
   mine.event.fetch_add(1, std::memory_order_seq_cst);
@@ -174,11 +187,17 @@ void RankedGroup::await(int peer, const std::atomic<uint32_t>& counter, uint32_t
 
 void RankedGroup::await_asleep(int peer, const std::atomic<uint32_t>& counter, uint32_t target) {
   ranked::Rank& theirs = control(peer);
+
   struct Waiting {
-    explicit Waiting(ranked::Rank& r) : rank(r) { rank.waiters.fetch_add(1, std::memory_order_seq_cst); }
+    explicit Waiting(ranked::Rank& r) : rank(r) {
+      rank.waiters.fetch_add(1, std::memory_order_seq_cst);
+    }
+
     ~Waiting() { rank.waiters.fetch_sub(1, std::memory_order_relaxed); }
+
     ranked::Rank& rank;
   };
+
   const Waiting waiting(theirs);
   const Clock::time_point start = Clock::now();
   const auto limit = std::chrono::milliseconds(args_.timeout_ms);
@@ -194,12 +213,23 @@ void RankedGroup::await_asleep(int peer, const std::atomic<uint32_t>& counter, u
       throw_aborted();
     }
     if (left || !alive) {
-      fail(text("rank ", peer, left ? " has left the group" : " has died", " while rank ", args_.rank,
-                " waits for it in ", describe(call_)));
+      fail(text("rank ",
+                peer,
+                left ? " has left the group" : " has died",
+                " while rank ",
+                args_.rank,
+                " waits for it in ",
+                describe(call_)));
     }
     if (Clock::now() - start > limit) {
-      fail(text("rank ", peer, " did not come within ", args_.timeout_ms, " ms while rank ", args_.rank,
-                " waits for it in ", describe(call_)));
+      fail(text("rank ",
+                peer,
+                " did not come within ",
+                args_.timeout_ms,
+                " ms while rank ",
+                args_.rank,
+                " waits for it in ",
+                describe(call_)));
     }
     ranked::sleep_on(theirs.event, event, std::min(kNapMs, std::max<int64_t>(args_.timeout_ms, 1)));
   }
@@ -219,7 +249,8 @@ bool RankedGroup::is_alive(int peer) const {
   if (!args_.processes || peer == args_.rank) {
     return true;
   }
-  // A descriptor tells of the end before the parent has collected the process, and never means another one.
+  // A descriptor tells of the end before the parent has collected the process, and never means
+  // another one.
   if (!watches_.empty() && watches_[static_cast<size_t>(peer)] >= 0) {
     pollfd watch{watches_[static_cast<size_t>(peer)], POLLIN, 0};
     return poll(&watch, 1, 0) == 0;
@@ -235,7 +266,8 @@ bool RankedGroup::is_aborted() const {
 void RankedGroup::abort(std::string_view reason) noexcept {
   uint32_t expected = ranked::kRunning;
   if (group_->abort_state.compare_exchange_strong(expected, ranked::kReasonBeingWritten)) {
-    group_->reason_length = static_cast<uint32_t>(std::min<size_t>(reason.size(), ranked::kReasonBytes));
+    group_->reason_length =
+        static_cast<uint32_t>(std::min<size_t>(reason.size(), ranked::kReasonBytes));
     std::memcpy(group_->reason, reason.data(), group_->reason_length);
     group_->abort_state.store(ranked::kAborted, std::memory_order_release);
   }
@@ -255,10 +287,20 @@ void RankedGroup::fail(const std::string& reason) {
 }
 
 void RankedGroup::throw_aborted() const {
-  const std::string_view reason =
-      is_aborted() ? std::string_view(group_->reason, group_->reason_length) : "the group was aborted";
-  throw Error(STRATA_E_COMM, text("group \"", args_.name, "\", rank ", args_.rank, " of ", args_.size, ", in ",
-                                  describe(call_), ": ", reason));
+  const std::string_view reason = is_aborted()
+                                      ? std::string_view(group_->reason, group_->reason_length)
+                                      : "the group was aborted";
+  throw Error(STRATA_E_COMM,
+              text("group \"",
+                   args_.name,
+                   "\", rank ",
+                   args_.rank,
+                   " of ",
+                   args_.size,
+                   ", in ",
+                   describe(call_),
+                   ": ",
+                   reason));
 }
 
 }  // namespace strata::kit

@@ -1,11 +1,12 @@
-// Elementwise reductions in rank order, block by block so that the accumulators stay in the nearest cache.
+// Elementwise reductions in rank order, block by block so that the accumulators stay in the nearest
+// cache.
 #include "strata/kit/reduce.hpp"
 
 #include <algorithm>
 #include <type_traits>
 
 #include "strata/cpp/error.hpp"
-#include "strata/kit/half.hpp"
+#include "strata/kit/float16.hpp"
 
 namespace strata::kit {
 namespace {
@@ -16,21 +17,27 @@ constexpr int64_t kBlockElements = 1024;
 template <class T>
 struct Lane {
   using Acc = T;
+
   static Acc load(T value) { return value; }
+
   static T store(Acc value) { return value; }
 };
 
 template <>
 struct Lane<Half> {
   using Acc = float;
+
   static Acc load(Half value) { return to_float(value); }
+
   static Half store(Acc value) { return to_half(value); }
 };
 
 template <>
 struct Lane<BFloat16> {
   using Acc = float;
+
   static Acc load(BFloat16 value) { return to_float(value); }
+
   static BFloat16 store(Acc value) { return to_bfloat16(value); }
 };
 
@@ -39,7 +46,8 @@ struct Sum {
   static A apply(A a, A b) {
     if constexpr (std::is_integral_v<A>) {
       using U = std::make_unsigned_t<A>;
-      return static_cast<A>(static_cast<U>(static_cast<U>(a) + static_cast<U>(b)));  // wraps, is defined
+      return static_cast<A>(
+          static_cast<U>(static_cast<U>(a) + static_cast<U>(b)));  // wraps, is defined
     } else {
       return a + b;
     }
@@ -93,7 +101,8 @@ void reduce_op(std::span<const std::byte* const> rows, std::byte* out, int64_t c
     case STRATA_MIN:
       return reduce_typed<T, Min>(rows, out, count);
     default:
-      throw Error(STRATA_E_ARGUMENT, text("reduction ", op, " is none of STRATA_SUM, STRATA_MAX, STRATA_MIN"));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("reduction ", op, " is none of STRATA_SUM, STRATA_MAX, STRATA_MIN"));
   }
 }
 
@@ -115,7 +124,8 @@ int64_t dtype_bytes(int32_t dtype) {
     case STRATA_F64:
       return 8;
     default:
-      throw Error(STRATA_E_ARGUMENT, text("dtype ", dtype, " is no element type of strata/abi/core.h"));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("dtype ", dtype, " is no element type of strata/abi/core.h"));
   }
 }
 
@@ -157,7 +167,10 @@ const char* reduce_name(int32_t op) {
   }
 }
 
-void reduce_rows(std::span<const std::byte* const> rows, std::byte* out, int64_t count, int32_t dtype,
+void reduce_rows(std::span<const std::byte* const> rows,
+                 std::byte* out,
+                 int64_t count,
+                 int32_t dtype,
                  int32_t op) {
   switch (dtype) {
     case STRATA_U8:

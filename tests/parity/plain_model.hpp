@@ -12,7 +12,7 @@
 
 namespace strata::testing {
 
-class PlainModel {
+class STRATA_HIDDEN PlainModel {
  public:
   using Named = std::vector<std::pair<std::string, at::Tensor>>;
 
@@ -61,7 +61,8 @@ class PlainModel {
     return STRATA_OK;
   }
 
-  static strata_rc param(void* ctx, int32_t, strata_str name, strata_native_tensor* tensor, uint32_t, int32_t* out) {
+  static strata_rc param(void* ctx, int32_t, strata_str name, strata_str, strata_native_tensor* tensor, uint32_t,
+                         int32_t* out) {
     *out = static_cast<int32_t>(self(ctx).params.size());
     self(ctx).params.emplace_back(view(name), *static_cast<at::Tensor*>(tensor));
     return STRATA_OK;

@@ -1,14 +1,15 @@
-// What ranks say when one of them does something else, leaves, stops or dies: an error in time, never a hang.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
+// What ranks say when one of them does something else, leaves, stops or dies: an error in time,
+// never a hang.
 #include <chrono>
+#include <signal.h>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include "comm/launch.hpp"
 #include "ranks.hpp"
@@ -27,15 +28,16 @@ using Clock = std::chrono::steady_clock;
 void all_reduce(World& world, int64_t count, int32_t dtype = STRATA_F32) {
   std::vector<double> data(static_cast<size_t>(count));
   strata_work* work = nullptr;
-  border::check(
-      comm_service()->all_reduce(world.world(), data.data(), count, dtype, STRATA_SUM, nullptr, &work));
+  border::check(comm_service()->all_reduce(
+      world.world(), data.data(), count, dtype, STRATA_SUM, nullptr, &work));
   border::check(comm_service()->wait(work, nullptr));
 }
 
 void broadcast(World& world, int64_t count) {
   std::vector<float> data(static_cast<size_t>(count));
   strata_work* work = nullptr;
-  border::check(comm_service()->broadcast(world.world(), data.data(), count, STRATA_F32, 0, nullptr, &work));
+  border::check(
+      comm_service()->broadcast(world.world(), data.data(), count, STRATA_F32, 0, nullptr, &work));
   border::check(comm_service()->wait(work, nullptr));
 }
 
@@ -48,10 +50,13 @@ class BrokenRanks : public testing::TestWithParam<std::string> {
 
 TEST_P(BrokenRanks, AllNameBothCallsWhenCollectivesDiffer) {
   run(3, [](World& world) {
-    const std::string error = error_of([&] { world.rank() == 1 ? broadcast(world, 100) : all_reduce(world, 100); });
+    const std::string error =
+        error_of([&] { world.rank() == 1 ? broadcast(world, 100) : all_reduce(world, 100); });
 
-    EXPECT_THAT(error, AllOf(HasSubstr("out of step"), HasSubstr("rank 1 called broadcast no. 1 (root 0, 100 x f32"),
-                             HasSubstr("called all_reduce no. 1 (sum, 100 x f32, 400 bytes)")));
+    EXPECT_THAT(error,
+                AllOf(HasSubstr("out of step"),
+                      HasSubstr("rank 1 called broadcast no. 1 (root 0, 100 x f32"),
+                      HasSubstr("called all_reduce no. 1 (sum, 100 x f32, 400 bytes)")));
   });
 }
 
@@ -62,7 +67,8 @@ TEST_P(BrokenRanks, AllNameBothCallsWhenCountsOrTypesDiffer) {
     EXPECT_THAT(error, AllOf(HasSubstr("(sum, 3 x f32"), HasSubstr("(sum, 100000 x f32")));
   });
   run(2, [](World& world) {
-    const std::string error = error_of([&] { all_reduce(world, 8, world.rank() == 1 ? STRATA_F64 : STRATA_F32); });
+    const std::string error =
+        error_of([&] { all_reduce(world, 8, world.rank() == 1 ? STRATA_F64 : STRATA_F32); });
 
     EXPECT_THAT(error, AllOf(HasSubstr("8 x f64"), HasSubstr("8 x f32")));
   });
@@ -160,7 +166,9 @@ TEST(KilledRank, IsNoticedByTheOthersOverSharedMemory) {
   const std::string said = testing::internal::GetCapturedStderr();
 
   EXPECT_EQ(code, 128 + SIGKILL);
-  EXPECT_THAT(said, AllOf(HasSubstr("[rank 0: soon"), HasSubstr("[rank 2: soon"), HasSubstr("rank 1 has died")));
+  EXPECT_THAT(
+      said,
+      AllOf(HasSubstr("[rank 0: soon"), HasSubstr("[rank 2: soon"), HasSubstr("rank 1 has died")));
 }
 
 #if STRATA_TEST_GLOO

@@ -1,6 +1,5 @@
-// Every collective of every CPU communicator: right to the bit, whatever the size, type and number of ranks.
-#include <gtest/gtest.h>
-
+// Every collective of every CPU communicator: right to the bit, whatever the size, type and number
+// of ranks.
 #include <array>
 #include <bit>
 #include <cmath>
@@ -9,8 +8,11 @@
 #include <tuple>
 #include <vector>
 
+#include <gtest/gtest.h>
+
+#include "strata/kit/float16.hpp"
+
 #include "ranks.hpp"
-#include "strata/kit/half.hpp"
 
 namespace strata::test {
 namespace {
@@ -28,9 +30,11 @@ struct Backend {
     finish(comm_service()->all_reduce(group(), data, count, dtype, op, nullptr, &work), work);
   }
 
-  void reduce_scatter(const void* in, void* out, int64_t count, int32_t dtype, int32_t op = STRATA_SUM) const {
+  void reduce_scatter(
+      const void* in, void* out, int64_t count, int32_t dtype, int32_t op = STRATA_SUM) const {
     strata_work* work = nullptr;
-    finish(comm_service()->reduce_scatter(group(), in, out, count, dtype, op, nullptr, &work), work);
+    finish(comm_service()->reduce_scatter(group(), in, out, count, dtype, op, nullptr, &work),
+           work);
   }
 
   void all_gather(const void* in, void* out, int64_t count, int32_t dtype) const {
@@ -82,14 +86,16 @@ float sum_at(int world, int64_t i) {
 template <class Expected>
 int64_t first_difference(const std::vector<float>& got, Expected expected) {
   for (size_t i = 0; i < got.size(); ++i) {
-    if (std::bit_cast<uint32_t>(got[i]) != std::bit_cast<uint32_t>(expected(static_cast<int64_t>(i)))) {
+    if (std::bit_cast<uint32_t>(got[i]) !=
+        std::bit_cast<uint32_t>(expected(static_cast<int64_t>(i)))) {
       return static_cast<int64_t>(i);
     }
   }
   return -1;
 }
 
-// 0, 1, odd, one round of all-reduce, more than a slot of 256 KiB or 1 MiB, several gloo pieces of 8 MiB.
+// 0, 1, odd, one round of all-reduce, more than a slot of 256 KiB or 1 MiB, several gloo pieces of
+// 8 MiB.
 constexpr std::array<int64_t, 6> kSizes = {0, 1, 13, 4'099, 700'001, 2'200'001};
 
 class Collectives : public testing::TestWithParam<std::tuple<std::string, int>> {
@@ -104,7 +110,8 @@ class Collectives : public testing::TestWithParam<std::tuple<std::string, int>> 
 
   static void run(const std::function<void(const Backend&, int)>& body) {
     const RankOptions options{std::get<0>(GetParam()), 60'000};
-    run_ranks(world(), [&](World& ranks) { body(Backend{ranks}, ranks.rank()); }, options);
+    run_ranks(
+        world(), [&](World& ranks) { body(Backend{ranks}, ranks.rank()); }, options);
   }
 };
 
@@ -144,7 +151,8 @@ TEST_P(Collectives, AllGatherJoinsTheSlicesEvenInPlace) {
       const int64_t count = total / world();
       const std::vector<float> in = values_of(rank, count);
       const auto expected = [&](int64_t i) {
-        return value_at(static_cast<int>(i / std::max<int64_t>(count, 1)), i % std::max<int64_t>(count, 1));
+        return value_at(static_cast<int>(i / std::max<int64_t>(count, 1)),
+                        i % std::max<int64_t>(count, 1));
       };
       std::vector<float> out(static_cast<size_t>(count * world()));
 
@@ -246,11 +254,20 @@ std::string name_of(const testing::TestParamInfo<Collectives::ParamType>& test) 
   return std::get<0>(test.param) + "_" + std::to_string(std::get<1>(test.param));
 }
 
-INSTANTIATE_TEST_SUITE_P(Threads, Collectives, testing::Combine(testing::Values("threads"), testing::Values(1, 2, 3, 4, 8)),
+INSTANTIATE_TEST_SUITE_P(Threads,
+                         Collectives,
+                         testing::Combine(testing::Values("threads"),
+                                          testing::Values(1, 2, 3, 4, 8)),
                          name_of);
-INSTANTIATE_TEST_SUITE_P(Shm, Collectives, testing::Combine(testing::Values("shm"), testing::Values(2, 3, 8)), name_of);
+INSTANTIATE_TEST_SUITE_P(Shm,
+                         Collectives,
+                         testing::Combine(testing::Values("shm"), testing::Values(2, 3, 8)),
+                         name_of);
 #if STRATA_TEST_GLOO
-INSTANTIATE_TEST_SUITE_P(Gloo, Collectives, testing::Combine(testing::Values("gloo"), testing::Values(2, 3, 4)), name_of);
+INSTANTIATE_TEST_SUITE_P(Gloo,
+                         Collectives,
+                         testing::Combine(testing::Values("gloo"), testing::Values(2, 3, 4)),
+                         name_of);
 #endif
 
 }  // namespace

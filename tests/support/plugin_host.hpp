@@ -1,19 +1,21 @@
-// Opens a plugin by its path and makes objects of it, with a host of error record, silent log and empty configuration.
+// Opens a plugin by its path and makes objects of it, with a host of error record, silent log and
+// empty configuration.
 #pragma once
 
 #include <dlfcn.h>
-
 #include <string>
+
+#include "strata/abi/core.h"
+#include "strata/abi/host.h"
 
 #include "border/errors.hpp"
 #include "border/object.hpp"
-#include "strata/abi/core.h"
-#include "strata/abi/host.h"
 
 namespace strata::test {
 
 inline const strata_host* plain_host() {
-  static const strata_log_api log = {STRATA_HDR(strata_log_api), [](strata_runtime*, int32_t) { return 0; },
+  static const strata_log_api log = {STRATA_HDR(strata_log_api),
+                                     [](strata_runtime*, int32_t) { return 0; },
                                      [](strata_runtime*, int32_t, strata_str) {}};
   static const strata_config_api config = [] {
     strata_config_api api{};
@@ -24,13 +26,18 @@ inline const strata_host* plain_host() {
     };
     return api;
   }();
-  static const strata_host host = {STRATA_HDR(strata_host), border::error_service(), &log, &config,
+  static const strata_host host = {STRATA_HDR(strata_host),
+                                   border::error_service(),
+                                   &log,
+                                   &config,
                                    [](strata_str) -> const void* { return nullptr; }};
   return &host;
 }
 
-/// The plugin at this path, initialised. It stays loaded. Errors: STRATA_E_FAILED with the loader's words.
-inline const strata_plugin* open_plugin(const std::string& path, const strata_host* host = plain_host()) {
+/// The plugin at this path, initialised. It stays loaded. Errors: STRATA_E_FAILED with the loader's
+/// words.
+inline const strata_plugin* open_plugin(const std::string& path,
+                                        const strata_host* host = plain_host()) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     throw run_error(dlerror());
@@ -45,9 +52,11 @@ inline const strata_plugin* open_plugin(const std::string& path, const strata_ho
 
 /// An object of a type, made with the defaults of all its keys.
 template <class Api>
-border::Object<Api> make_object(const strata_plugin* plugin, const std::string& type,
+border::Object<Api> make_object(const strata_plugin* plugin,
+                                const std::string& type,
                                 strata_runtime* runtime = nullptr) {
-  const strata_create_args args = {STRATA_HDR(strata_create_args), border::view(type), nullptr, runtime};
+  const strata_create_args args = {
+      STRATA_HDR(strata_create_args), border::view(type), nullptr, runtime};
   strata_object object{};
   border::check(plugin->create(&args, &object));
   return {object, type};

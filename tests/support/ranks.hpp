@@ -1,9 +1,6 @@
-// Runs a test's body on several ranks, as threads or processes. Fails, never hangs, when a rank leaves early.
+// Runs a test's body on several ranks, as threads or processes. Fails, never hangs, when a rank
+// leaves early.
 #pragma once
-
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -11,8 +8,12 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include "comm/launch_info.hpp"
 #include "comm/store.hpp"
@@ -39,36 +40,43 @@ inline comm::LaunchInfo info_of(int rank, int world) {
   return info;
 }
 
-/// One rank: joins the world, runs the body. What it throws fails the test and ends the other ranks' waiting.
-inline void run_one_rank(int rank, int world, const std::shared_ptr<comm::Store>& store, const RankOptions& options,
+/// One rank: joins the world, runs the body. What it throws fails the test and ends the other
+/// ranks' waiting.
+inline void run_one_rank(const comm::LaunchInfo& info,
+                         comm::WorldParts parts,
                          const std::function<void(comm::World&)>& body) {
   try {
-    comm::WorldParts parts;
-    if (world > 1) {
-      parts.communicator = make_communicator(options.backend);
-    }
-    parts.store = store;
-    parts.same_process = true;
-    parts.timeout_ms = options.timeout_ms;
-    comm::World ranks(info_of(rank, world), std::move(parts));
+    comm::World ranks(info, std::move(parts));
     try {
       body(ranks);
     } catch (...) {
-      ranks.abort(text("rank ", rank, " failed in the test"));
+      ranks.abort(text("rank ", info.rank, " failed in the test"));
       throw;
     }
   } catch (const std::exception& e) {
-    ADD_FAILURE() << "rank " << rank << " of " << world << ": " << e.what();
+    ADD_FAILURE() << "rank " << info.rank << " of " << info.world_size << ": " << e.what();
   }
 }
 
 /// Runs body on `world` ranks that are threads of this process.
-inline void run_ranks(int world, const std::function<void(comm::World&)>& body, const RankOptions& options = {}) {
+inline void run_ranks(int world,
+                      const std::function<void(comm::World&)>& body,
+                      const RankOptions& options = {}) {
   const auto store = std::make_shared<comm::LocalStore>();
+  std::vector<comm::WorldParts> parts(static_cast<size_t>(world));
+  for (comm::WorldParts& part : parts) {
+    if (world > 1) {
+      part.communicator = make_communicator(options.backend);  // here: plugins load on one thread
+    }
+    part.store = store;
+    part.same_process = true;
+    part.timeout_ms = options.timeout_ms;
+  }
   std::vector<std::thread> threads;
-  threads.reserve(static_cast<size_t>(world));
+  threads.reserve(parts.size());
   for (int rank = 0; rank < world; ++rank) {
-    threads.emplace_back([&, rank] { run_one_rank(rank, world, store, options, body); });
+    comm::WorldParts& mine = parts[static_cast<size_t>(rank)];
+    threads.emplace_back([&, rank] { run_one_rank(info_of(rank, world), std::move(mine), body); });
   }
   for (std::thread& thread : threads) {
     thread.join();

@@ -1,8 +1,9 @@
 // Communicator "gloo": CPU ranks on any machines, over LibTorch's Gloo.
 #include <memory>
 
-#include "gloo_group.hpp"
 #include "strata/cpp/communicator.hpp"
+
+#include "gloo_group.hpp"
 
 namespace {
 
@@ -28,8 +29,10 @@ class Gloo final : public strata::Communicator {
 
 }  // namespace
 
-STRATA_PLUGIN(strata::exported<Gloo, GlooConfig>("gloo")
-                  .doc("CPU ranks on any machines, over Gloo")
-                  .field("check_calls", &GlooConfig::check_calls,
-                         "compare the ranks' calls before each collective: a mismatch is named instead of "
-                         "waited for"));
+STRATA_PLUGIN(
+    strata::exported<Gloo, GlooConfig>("gloo")
+        .doc("CPU ranks on any machines, over Gloo")
+        .field("check_calls",
+               &GlooConfig::check_calls,
+               "compare the ranks' calls before each collective: a mismatch is named instead of "
+               "waited for"));

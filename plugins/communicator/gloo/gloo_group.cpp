@@ -1,28 +1,31 @@
 // Collectives in rank order over Gloo's exchanges.
 #include "gloo_group.hpp"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 #include <vector>
 
+#include <ATen/ops/empty.h>
+#include <c10/util/Exception.h>
+
 #include "strata/kit/reduce.hpp"
 
 namespace gloo_backend {
 namespace {
 
+using std::chrono::milliseconds;
 using strata::kit::Call;
 using strata::kit::dtype_bytes;
-using std::chrono::milliseconds;
 
 constexpr int64_t kPieceBytes = 8 << 20;  // of one exchange, all slices together
 constexpr milliseconds kLook{200};        // between looks for an abort
 constexpr const char* kAbortKey = "abort";
 
-int64_t pieces_of(int64_t count, int64_t piece) { return std::max<int64_t>(1, (count + piece - 1) / piece); }
+int64_t pieces_of(int64_t count, int64_t piece) {
+  return std::max<int64_t>(1, (count + piece - 1) / piece);
+}
 
 void copy_bytes(void* to, const void* from, int64_t bytes) {
   if (bytes > 0) {
@@ -30,20 +33,32 @@ void copy_bytes(void* to, const void* from, int64_t bytes) {
   }
 }
 
-// The interface: loopback among ranks of one machine, else what the user names, else what Gloo finds.
+// LibTorch appends the stack to its messages.
+std::string reason_of(const std::exception& e) {
+  const auto* error = dynamic_cast<const c10::Error*>(&e);
+  return error != nullptr ? error->what_without_backtrace() : e.what();
+}
+
+// The interface: loopback among ranks of one machine, else what the user names, else what Gloo
+// finds.
 std::shared_ptr<gloo::transport::Device> make_device(const strata_group_args& args) {
   using Group = c10d::ProcessGroupGloo;
   if (args.same_host != 0) {
     return Group::createDeviceForHostname("127.0.0.1");
   }
-  const char* interface = std::getenv("GLOO_SOCKET_IFNAME");  // NOLINT(concurrency-mt-unsafe): read at start
-  return interface != nullptr ? Group::createDeviceForInterface(interface) : Group::createDefaultDevice();
+  const char* interface =
+      std::getenv("GLOO_SOCKET_IFNAME");  // NOLINT(concurrency-mt-unsafe): read at start
+  return interface != nullptr ? Group::createDeviceForInterface(interface)
+                              : Group::createDefaultDevice();
 }
 
 }  // namespace
 
 GlooGroup::GlooGroup(const strata_group_args& args, bool check_calls)
-    : name_(strata::view(args.name)), rank_(args.rank), size_(args.size), check_calls_(check_calls) {
+    : name_(strata::view(args.name)),
+      rank_(args.rank),
+      size_(args.size),
+      check_calls_(check_calls) {
   const milliseconds timeout(args.timeout_ms);
   store_ = c10::make_intrusive<HostStore>(args.store, "strata/gloo/" + name_ + "/", timeout);
   try {
@@ -51,7 +66,7 @@ GlooGroup::GlooGroup(const strata_group_args& args, bool check_calls)
     options->devices.push_back(make_device(args));
     group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, rank_, size_, options);
   } catch (const std::exception& e) {
-    fail(e.what());
+    fail(reason_of(e));
   }
 }
 
@@ -59,7 +74,9 @@ GlooGroup::~GlooGroup() = default;
 
 void GlooGroup::begin(int32_t kind, int64_t count, int32_t dtype, int32_t detail) {
   if (count < 0) {
-    throw strata::Error(STRATA_E_ARGUMENT, strata::text("group \"", name_, "\": a collective of ", count, " elements"));
+    throw strata::Error(
+        STRATA_E_ARGUMENT,
+        strata::text("group \"", name_, "\": a collective of ", count, " elements"));
   }
   dtype_bytes(dtype);
   call_ = {count, kind, dtype, detail, call_.sequence + 1};
@@ -92,7 +109,9 @@ GlooGroup::Pending GlooGroup::all_reduce(void* data, int64_t count, int32_t dtyp
     const int64_t slice = (n + size_ - 1) / size_;
     std::byte* const at = bytes + index * piece * element;
     reserve(slice * element * size_);
-    copy_bytes(send_at(0), at, n * element);  // the last slices may be short: what follows them is never read
+    copy_bytes(send_at(0),
+               at,
+               n * element);  // the last slices may be short: what follows them is never read
     exchange(slice * element);
     reduce_slices(send_at(0), slice * element, slice, op);
     collect(slice * element);
@@ -101,7 +120,8 @@ GlooGroup::Pending GlooGroup::all_reduce(void* data, int64_t count, int32_t dtyp
   return nullptr;
 }
 
-GlooGroup::Pending GlooGroup::reduce_scatter(const void* in, void* out, int64_t count, int32_t dtype, int32_t op) {
+GlooGroup::Pending GlooGroup::reduce_scatter(
+    const void* in, void* out, int64_t count, int32_t dtype, int32_t op) {
   begin(strata::kit::kReduceScatter, count, dtype, op);
   const int64_t element = dtype_bytes(dtype);
   const int64_t piece = std::max<int64_t>(1, kPieceBytes / element / size_);
@@ -111,7 +131,8 @@ GlooGroup::Pending GlooGroup::reduce_scatter(const void* in, void* out, int64_t 
     const int64_t n = std::min(piece, count - first);
     reserve(n * element * size_);
     for (int rank = 0; rank < size_; ++rank) {
-      copy_bytes(send_at(rank * n * element), source + (rank * count + first) * element, n * element);
+      copy_bytes(
+          send_at(rank * n * element), source + (rank * count + first) * element, n * element);
     }
     exchange(n * element);
     reduce_slices(static_cast<std::byte*>(out) + first * element, n * element, n, op);
@@ -131,7 +152,8 @@ GlooGroup::Pending GlooGroup::all_gather(const void* in, void* out, int64_t coun
     copy_bytes(send_at(0), static_cast<const std::byte*>(in) + first * element, n * element);
     collect(n * element);
     for (int rank = 0; rank < size_; ++rank) {
-      copy_bytes(target + (rank * count + first) * element, recv_at(rank * n * element), n * element);
+      copy_bytes(
+          target + (rank * count + first) * element, recv_at(rank * n * element), n * element);
     }
   }
   return nullptr;
@@ -139,8 +161,9 @@ GlooGroup::Pending GlooGroup::all_gather(const void* in, void* out, int64_t coun
 
 GlooGroup::Pending GlooGroup::broadcast(void* data, int64_t count, int32_t dtype, int32_t root) {
   if (root < 0 || root >= size_) {
-    throw strata::Error(STRATA_E_ARGUMENT,
-                        strata::text("group \"", name_, "\": broadcast from rank ", root, " of ", size_));
+    throw strata::Error(
+        STRATA_E_ARGUMENT,
+        strata::text("group \"", name_, "\": broadcast from rank ", root, " of ", size_));
   }
   begin(strata::kit::kBroadcast, count, dtype, root);
   const int64_t element = dtype_bytes(dtype);
@@ -177,11 +200,13 @@ GlooGroup::Pending GlooGroup::all_to_all(const void* in, void* out, int64_t coun
     const int64_t n = std::min(piece, count - first);
     reserve(n * element * size_);
     for (int rank = 0; rank < size_; ++rank) {
-      copy_bytes(send_at(rank * n * element), source + (rank * count + first) * element, n * element);
+      copy_bytes(
+          send_at(rank * n * element), source + (rank * count + first) * element, n * element);
     }
     exchange(n * element);
     for (int rank = 0; rank < size_; ++rank) {
-      copy_bytes(target + (rank * count + first) * element, recv_at(rank * n * element), n * element);
+      copy_bytes(
+          target + (rank * count + first) * element, recv_at(rank * n * element), n * element);
     }
   }
   return nullptr;
@@ -226,9 +251,13 @@ void GlooGroup::reserve(int64_t bytes) {
   }
 }
 
-std::byte* GlooGroup::send_at(int64_t offset) { return static_cast<std::byte*>(send_.data_ptr()) + offset; }
+std::byte* GlooGroup::send_at(int64_t offset) {
+  return static_cast<std::byte*>(send_.data_ptr()) + offset;
+}
 
-std::byte* GlooGroup::recv_at(int64_t offset) { return static_cast<std::byte*>(recv_.data_ptr()) + offset; }
+std::byte* GlooGroup::recv_at(int64_t offset) {
+  return static_cast<std::byte*>(recv_.data_ptr()) + offset;
+}
 
 void GlooGroup::run(const Operation& operation) {
   if (call_.kind != strata::kit::kBarrier && send_.numel() == 0) {
@@ -241,11 +270,12 @@ void GlooGroup::run(const Operation& operation) {
   } catch (const std::exception& e) {
     look_for_abort();
     throw_if_aborted();
-    fail(e.what());
+    fail(reason_of(e));
   }
 }
 
-// Waits in turns, so that an abort is seen. A turn's end is an exception too; it differs by the work's state.
+// Waits in turns, so that an abort is seen. A turn's end is an exception too; it differs by the
+// work's state.
 void GlooGroup::finish(c10d::Work& work) {
   while (true) {
     try {
@@ -276,8 +306,17 @@ void GlooGroup::look_for_abort() {
 void GlooGroup::throw_if_aborted() {
   if (aborted_) {
     const std::lock_guard lock(reason_mutex_);
-    throw strata::Error(STRATA_E_COMM, strata::text("group \"", name_, "\", rank ", rank_, " of ", size_, ", in ",
-                                                    strata::kit::describe(call_), ": ", reason_));
+    throw strata::Error(STRATA_E_COMM,
+                        strata::text("group \"",
+                                     name_,
+                                     "\", rank ",
+                                     rank_,
+                                     " of ",
+                                     size_,
+                                     ", in ",
+                                     strata::kit::describe(call_),
+                                     ": ",
+                                     reason_));
   }
 }
 

@@ -16,7 +16,9 @@ strata::Error not_offered(const char* what) {
 
 }  // namespace
 
-HostStore::HostStore(const strata_store* store, std::string prefix, std::chrono::milliseconds timeout)
+HostStore::HostStore(const strata_store* store,
+                     std::string prefix,
+                     std::chrono::milliseconds timeout)
     : c10d::Store(timeout), store_(store), prefix_(std::move(prefix)) {}
 
 c10::intrusive_ptr<c10d::Store> HostStore::clone() {
@@ -25,7 +27,8 @@ c10::intrusive_ptr<c10d::Store> HostStore::clone() {
 
 void HostStore::set(const std::string& key, const std::vector<uint8_t>& value) {
   const std::string full = prefix_ + key;
-  strata::check(store_->set(store_->ctx, view(full), {reinterpret_cast<const char*>(value.data()), value.size()}));
+  strata::check(store_->set(
+      store_->ctx, view(full), {reinterpret_cast<const char*>(value.data()), value.size()}));
 }
 
 std::string HostStore::read(const std::string& key, std::chrono::milliseconds timeout) const {
@@ -49,18 +52,27 @@ bool HostStore::check(const std::vector<std::string>& keys) {
   }
 }
 
-void HostStore::wait(const std::vector<std::string>& keys) { wait(keys, timeout_); }
+void HostStore::wait(const std::vector<std::string>& keys) {
+  wait(keys, timeout_);
+}
 
-void HostStore::wait(const std::vector<std::string>& keys, const std::chrono::milliseconds& timeout) {
+void HostStore::wait(const std::vector<std::string>& keys,
+                     const std::chrono::milliseconds& timeout) {
   for (const std::string& key : keys) {
     static_cast<void>(read(key, timeout));
   }
 }
 
-int64_t HostStore::add(const std::string&, int64_t) { throw not_offered("counters"); }
+int64_t HostStore::add(const std::string&, int64_t) {
+  throw not_offered("counters");
+}
 
-bool HostStore::deleteKey(const std::string&) { return false; }
+bool HostStore::deleteKey(const std::string&) {
+  return false;
+}
 
-int64_t HostStore::getNumKeys() { throw not_offered("count of keys"); }
+int64_t HostStore::getNumKeys() {
+  throw not_offered("count of keys");
+}
 
 }  // namespace gloo_backend

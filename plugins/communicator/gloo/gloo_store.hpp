@@ -1,10 +1,10 @@
 // The host's key-value store as LibTorch's process groups want it.
 #pragma once
 
-#include <torch/csrc/distributed/c10d/Store.hpp>
-
 #include <string>
 #include <vector>
+
+#include <torch/csrc/distributed/c10d/Store.hpp>
 
 #include "strata/abi/communicator.h"
 
@@ -26,7 +26,8 @@ class HostStore final : public c10d::Store {
   bool check(const std::vector<std::string>& keys) override;
   int64_t getNumKeys() override;
   void wait(const std::vector<std::string>& keys) override;
-  void wait(const std::vector<std::string>& keys, const std::chrono::milliseconds& timeout) override;
+  void wait(const std::vector<std::string>& keys,
+            const std::chrono::milliseconds& timeout) override;
 
  private:
   [[nodiscard]] std::string read(const std::string& key, std::chrono::milliseconds timeout) const;

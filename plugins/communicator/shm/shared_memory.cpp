@@ -1,15 +1,15 @@
 // memfd mappings, found by other processes through /proc.
 #include "shared_memory.hpp"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <sstream>
+#include <unistd.h>
 #include <utility>
+
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "strata/cpp/error.hpp"
 
@@ -65,9 +65,11 @@ SharedMemory SharedMemory::create(int64_t bytes) {
   return {file, static_cast<size_t>(bytes)};
 }
 
-// process, descriptor and inode: the inode shows that the descriptor is still the one that was meant.
+// process, descriptor and inode: the inode shows that the descriptor is still the one that was
+// meant.
 std::string SharedMemory::address() const {
   struct stat info {};
+
   fstat(file_, &info);
   return strata::text(getpid(), ' ', file_, ' ', info.st_ino);
 }
@@ -81,14 +83,20 @@ SharedMemory SharedMemory::open(const std::string& address) {
   const std::string path = strata::text("/proc/", pid, "/fd/", descriptor);
   const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (file < 0) {
-    throw system_error("cannot open rank 0's shared memory at ", path,
-                       " (ranks in separate containers or of other users need the backend \"gloo\")");
+    throw system_error(
+        "cannot open rank 0's shared memory at ",
+        path,
+        " (ranks in separate containers or of other users need the backend \"gloo\")");
   }
+
   struct stat info {};
+
   if (fstat(file, &info) != 0 || info.st_ino != inode) {
     close(file);
-    throw strata::Error(STRATA_E_COMM, strata::text(path, " is not rank 0's shared memory: the ranks do not share "
-                                                    "one process table; use the backend \"gloo\""));
+    throw strata::Error(STRATA_E_COMM,
+                        strata::text(path,
+                                     " is not rank 0's shared memory: the ranks do not share "
+                                     "one process table; use the backend \"gloo\""));
   }
   return {file, static_cast<size_t>(info.st_size)};
 }

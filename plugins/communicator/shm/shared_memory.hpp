@@ -8,7 +8,8 @@
 
 namespace shm {
 
-/// A mapping of anonymous memory. Another process opens it by address(), while its maker holds the file.
+/// A mapping of anonymous memory. Another process opens it by address(), while its maker holds the
+/// file.
 class SharedMemory {
  public:
   /// Zeroed. Errors: STRATA_E_COMM, the system refuses.
@@ -24,6 +25,7 @@ class SharedMemory {
   ~SharedMemory();
 
   [[nodiscard]] std::string address() const;
+
   [[nodiscard]] std::span<std::byte> bytes() const { return {data_, size_}; }
 
   /// After this nobody else can open it; mappings stay.

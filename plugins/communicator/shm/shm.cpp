@@ -2,9 +2,10 @@
 #include <memory>
 #include <string>
 
-#include "shared_memory.hpp"
 #include "strata/cpp/communicator.hpp"
 #include "strata/kit/ranked_comm_group.hpp"
+
+#include "shared_memory.hpp"
 
 namespace {
 
@@ -25,19 +26,23 @@ class Shm final : public strata::Communicator {
   std::unique_ptr<strata::CommGroup> group_new(const strata_group_args& args) override {
     const std::string name(view(args.name));
     try {
-      const auto memory = std::make_shared<shm::SharedMemory>(args.rank == 0 ? serve(args) : join(args));
+      const auto memory =
+          std::make_shared<shm::SharedMemory>(args.rank == 0 ? serve(args) : join(args));
       auto group = std::make_unique<strata::kit::RankedCommGroup>(strata::kit::RankedGroupArgs{
           memory->bytes(), memory, name, args.rank, args.size, args.timeout_ms, true});
       // All ranks have mapped it: no name is left that a killed run could leave behind.
       memory->close_file();
       return group;
     } catch (strata::Error& error) {
-      throw error.add_context(strata::text("while rank ", args.rank, " joined group \"", name, "\""));
+      throw error.add_context(
+          strata::text("while rank ", args.rank, " joined group \"", name, "\""));
     }
   }
 
  private:
-  static std::string key(const strata_group_args& args) { return "strata/shm/" + std::string(view(args.name)); }
+  static std::string key(const strata_group_args& args) {
+    return "strata/shm/" + std::string(view(args.name));
+  }
 
   [[nodiscard]] shm::SharedMemory serve(const strata_group_args& args) const {
     shm::SharedMemory memory =
@@ -63,5 +68,7 @@ class Shm final : public strata::Communicator {
 
 STRATA_PLUGIN(strata::exported<Shm, ShmConfig>("shm")
                   .doc("Ranks as processes of one machine, over shared memory")
-                  .field("slot_bytes", &ShmConfig::slot_bytes, "shared memory of each rank for data under way",
+                  .field("slot_bytes",
+                         &ShmConfig::slot_bytes,
+                         "shared memory of each rank for data under way",
                          "[65536, 1073741824]"));

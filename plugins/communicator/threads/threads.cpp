@@ -1,11 +1,11 @@
-// Communicator "threads": ranks are threads of one process, over memory of its heap. For tests and embedding.
-#include <unistd.h>
-
+// Communicator "threads": ranks are threads of one process, over memory of its heap. For tests and
+// embedding.
 #include <charconv>
 #include <cstring>
 #include <memory>
 #include <new>
 #include <string>
+#include <unistd.h>
 
 #include "strata/cpp/communicator.hpp"
 #include "strata/kit/ranked_comm_group.hpp"
@@ -21,12 +21,14 @@ struct ThreadsConfig {
 
 /// Zeroed heap memory that begins on a page.
 struct Region {
-  explicit Region(int64_t size) : bytes(size), data(static_cast<std::byte*>(operator new(size, kPage))) {
+  explicit Region(int64_t size)
+      : bytes(size), data(static_cast<std::byte*>(operator new(size, kPage))) {
     std::memset(data, 0, static_cast<size_t>(size));
   }
 
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
+
   ~Region() { operator delete(data, kPage); }
 
   static constexpr std::align_val_t kPage{4096};
@@ -44,8 +46,11 @@ std::string address_text(const SharedRegion& region) {
 SharedRegion region_at(const std::string& address, const std::string& group) {
   const size_t colon = address.find(':');
   if (address.substr(0, colon) != std::to_string(getpid())) {
-    throw strata::Error(STRATA_E_COMM, text("group \"", group, "\": communicator \"threads\" joins threads of one "
-                                            "process, this is another one; use \"shm\" or \"gloo\""));
+    throw strata::Error(STRATA_E_COMM,
+                        text("group \"",
+                             group,
+                             "\": communicator \"threads\" joins threads of one "
+                             "process, this is another one; use \"shm\" or \"gloo\""));
   }
   uintptr_t value = 0;
   std::from_chars(address.data() + colon + 1, address.data() + address.size(), value);
@@ -66,7 +71,8 @@ class Threads final : public strata::Communicator {
     const strata_store& store = *args.store;
     SharedRegion region;
     if (args.rank == 0) {
-      region = std::make_shared<Region>(strata::kit::ranked_region_bytes(args.size, config_.slot_bytes));
+      region =
+          std::make_shared<Region>(strata::kit::ranked_region_bytes(args.size, config_.slot_bytes));
       const auto bytes = static_cast<size_t>(region->bytes);
       strata::kit::ranked_region_init({region->data, bytes}, args.size, config_.slot_bytes);
       const std::string address = address_text(region);
@@ -95,5 +101,7 @@ class Threads final : public strata::Communicator {
 
 STRATA_PLUGIN(strata::exported<Threads, ThreadsConfig>("threads")
                   .doc("Ranks as threads of one process")
-                  .field("slot_bytes", &ThreadsConfig::slot_bytes, "memory of each rank for data under way",
+                  .field("slot_bytes",
+                         &ThreadsConfig::slot_bytes,
+                         "memory of each rank for data under way",
                          "[65536, 1073741824]"));

@@ -39,17 +39,23 @@ bool parse_rule(const std::string& rule, const Node& node) {
 }  // namespace
 
 BestRules::BestRules(const CheckpointConfig& config)
-    : metrics_(texts(config.save_best)), greater_keys_(config.greater_keys), less_keys_(config.less_keys) {
+    : metrics_(texts(config.save_best)),
+      greater_keys_(config.greater_keys),
+      less_keys_(config.less_keys) {
   const std::vector<std::string> rules = texts(config.rule);
   if (metrics_.empty()) {
     return;
   }
   where_ = config.save_best.where();
   if (metrics_.size() > 1 && std::ranges::find(metrics_, "auto") != metrics_.end()) {
-    throw config_error(where_, "save_best = \"auto\" watches the first metric; it cannot stand in a list");
+    throw config_error(where_,
+                       "save_best = \"auto\" watches the first metric; it cannot stand in a list");
   }
   if (rules.size() > 1 && rules.size() != metrics_.size()) {
-    throw config_error(config.rule.where(), rules.size(), " rules for ", metrics_.size(),
+    throw config_error(config.rule.where(),
+                       rules.size(),
+                       " rules for ",
+                       metrics_.size(),
                        " metrics of save_best; give one for all or one for each");
   }
   for (size_t i = 0; i < metrics_.size(); ++i) {
@@ -64,7 +70,9 @@ BestRules::BestRules(const CheckpointConfig& config)
 bool BestRules::infer_greater(const std::string& metric) const {
   const std::string name = lower(metric);
   const auto is = [&](const std::string& key) { return lower(key) == name; };
-  const auto in = [&](const std::string& key) { return name.find(lower(key)) != std::string::npos; };
+  const auto in = [&](const std::string& key) {
+    return name.find(lower(key)) != std::string::npos;
+  };
   if (std::ranges::any_of(greater_keys_, is)) {
     return true;
   }
@@ -77,7 +85,9 @@ bool BestRules::infer_greater(const std::string& metric) const {
   if (std::ranges::any_of(less_keys_, in)) {
     return false;
   }
-  throw config_error(where_, "save_best: nothing says whether more or less of \"", metric,
+  throw config_error(where_,
+                     "save_best: nothing says whether more or less of \"",
+                     metric,
                      "\" is better; set rule = \"greater\" or \"less\"");
 }
 
@@ -90,13 +100,16 @@ std::vector<strata_named_number> BestRules::pick(std::span<const strata_named_nu
   }
   std::vector<strata_named_number> out;
   for (const std::string& metric : metrics_) {
-    const auto found = std::ranges::find_if(given, [&](const auto& number) { return view(number.name) == metric; });
+    const auto found = std::ranges::find_if(
+        given, [&](const auto& number) { return view(number.name) == metric; });
     if (found == given.end()) {
       std::string known;
       for (const strata_named_number& number : given) {
         known.append(known.empty() ? "" : ", ").append(view(number.name));
       }
-      throw Error(STRATA_E_NOT_FOUND, text("save_best watches \"", metric, "\", validation gave: ", known), where_);
+      throw Error(STRATA_E_NOT_FOUND,
+                  text("save_best watches \"", metric, "\", validation gave: ", known),
+                  where_);
     }
     out.push_back(*found);
   }

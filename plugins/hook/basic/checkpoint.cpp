@@ -23,7 +23,8 @@ void check_template(const std::string& name) {
   const size_t hole = name.find(kHole);
   if (hole == std::string::npos || name.find(kHole, hole + 1) != std::string::npos ||
       name.find('/') != std::string::npos || name.front() == '.') {
-    throw config_error("", "filename_tmpl wants one {} for the number, no / and no . in front, is \"", name, "\"");
+    throw config_error(
+        "", "filename_tmpl wants one {} for the number, no / and no . in front, is \"", name, "\"");
   }
 }
 
@@ -50,14 +51,15 @@ std::string joined(const std::vector<std::string>& names) {
 CheckpointHook::CheckpointHook(const CheckpointConfig& config) : config_(config), best_(config) {
   check_template(config.filename_tmpl);
   if (config.published_keys) {
-    throw config_error(config.published_keys.where(),
-                       "published_keys: checkpoints are not rewritten for publishing; leave the key out");
+    throw config_error(
+        config.published_keys.where(),
+        "published_keys: checkpoints are not rewritten for publishing; leave the key out");
   }
 }
 
 uint64_t CheckpointHook::points() const {
-  return bit(STRATA_POINT_BEFORE_TRAIN) | bit(STRATA_POINT_AFTER_TRAIN_ITER) | bit(STRATA_POINT_AFTER_TRAIN_EPOCH) |
-         bit(STRATA_POINT_AFTER_VAL_EPOCH);
+  return bit(STRATA_POINT_BEFORE_TRAIN) | bit(STRATA_POINT_AFTER_TRAIN_ITER) |
+         bit(STRATA_POINT_AFTER_TRAIN_EPOCH) | bit(STRATA_POINT_AFTER_VAL_EPOCH);
 }
 
 void CheckpointHook::on(int32_t point, const HookContext& context) {
@@ -79,7 +81,8 @@ void CheckpointHook::before_train() {
   const std::filesystem::path work_dir(view(run().work_dir(runtime())));
   folder_ = work_dir.string();
   if (!config_.out_dir.empty()) {
-    const auto name = work_dir.has_filename() ? work_dir.filename() : work_dir.parent_path().filename();
+    const auto name =
+        work_dir.has_filename() ? work_dir.filename() : work_dir.parent_path().filename();
     out_dir_ = (std::filesystem::path(config_.out_dir) / name).string();
     folder_ = out_dir_;
   }
@@ -149,10 +152,19 @@ void CheckpointHook::save_best(const strata_named_number& metric, int64_t count)
   check(hub().set_number(runtime(), view(std::string_view(score_key)), metric.value, 1));
   set_text(path_key, (std::filesystem::path(folder_) / file).string());
   write_checkpoint(file, true);
-  info("The best checkpoint with ", fixed4(metric.value), " ", name, " at ", count, by_epoch_ ? " epoch" : " iter",
-       " is saved to ", file, ".");
+  info("The best checkpoint with ",
+       fixed4(metric.value),
+       " ",
+       name,
+       " at ",
+       count,
+       by_epoch_ ? " epoch" : " iter",
+       " is saved to ",
+       file,
+       ".");
   if (last_name_ == name_of(count)) {
-    check(run().refresh_checkpoint(runtime(), view(std::string_view(out_dir_)), view(std::string_view(last_name_))));
+    check(run().refresh_checkpoint(
+        runtime(), view(std::string_view(out_dir_)), view(std::string_view(last_name_))));
   }
   if (!old.empty() && old.parent_path() == folder_ && old.filename() != file) {
     remove_checkpoint(old.filename().string());
@@ -171,12 +183,18 @@ void CheckpointHook::write_checkpoint(const std::string& name, bool best) const 
 
 void CheckpointHook::remove_checkpoint(const std::string& name) const {
   try {
-    check(run().remove_checkpoint(runtime(), view(std::string_view(out_dir_)), view(std::string_view(name))));
+    check(run().remove_checkpoint(
+        runtime(), view(std::string_view(out_dir_)), view(std::string_view(name))));
   } catch (const Error& e) {
     if (e.code() == STRATA_E_COMM) {
       throw;
     }
-    warn("the old checkpoint ", name, " in ", folder_, " stays: ", e.what());  // worth a warning, not the run
+    warn("the old checkpoint ",
+         name,
+         " in ",
+         folder_,
+         " stays: ",
+         e.what());  // worth a warning, not the run
   }
 }
 
@@ -188,14 +206,20 @@ void CheckpointHook::drop_surplus(std::vector<std::string>& names) const {
 }
 
 std::string CheckpointHook::name_of(int64_t count) const {
-  std::string name = !config_.filename_tmpl.empty() ? config_.filename_tmpl : by_epoch_ ? "epoch_{}" : "iter_{}";
+  std::string name = !config_.filename_tmpl.empty() ? config_.filename_tmpl
+                     : by_epoch_                    ? "epoch_{}"
+                                                    : "iter_{}";
   return name.replace(name.find(kHole), kHole.size(), std::to_string(count));
 }
 
 // One hook may save by epoch and another by iteration.
-std::string CheckpointHook::kept_key() const { return by_epoch_ ? "keep_ckpt_ids" : "keep_ckpt_ids_iter"; }
+std::string CheckpointHook::kept_key() const {
+  return by_epoch_ ? "keep_ckpt_ids" : "keep_ckpt_ids_iter";
+}
 
-std::vector<std::string> CheckpointHook::kept() const { return lines(text_of(kept_key())); }
+std::vector<std::string> CheckpointHook::kept() const {
+  return lines(text_of(kept_key()));
+}
 
 void CheckpointHook::set_text(const std::string& key, const std::string& value) const {
   check(hub().set_text(runtime(), view(std::string_view(key)), view(std::string_view(value)), 1));

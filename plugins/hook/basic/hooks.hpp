@@ -14,7 +14,9 @@
 
 namespace strata::hook_basic {
 
-constexpr uint64_t bit(int32_t point) { return uint64_t{1} << point; }
+constexpr uint64_t bit(int32_t point) {
+  return uint64_t{1} << point;
+}
 
 /// Whether a host call found what it was asked for. Other failures are thrown.
 inline bool found(strata_rc rc) {
@@ -28,7 +30,9 @@ inline bool found(strata_rc rc) {
 class RuntimeInfoHook final : public Hook {
  public:
   [[nodiscard]] uint64_t points() const override;
+
   [[nodiscard]] int32_t priority() const override { return kVeryHigh; }
+
   void on(int32_t point, const HookContext& context) override;
 
  private:
@@ -63,7 +67,10 @@ class IterTimerHook final : public Hook {
 class DistSamplerSeedHook final : public Hook {
  public:
   [[nodiscard]] uint64_t points() const override { return bit(STRATA_POINT_BEFORE_TRAIN_EPOCH); }
-  void on(int32_t, const HookContext&) override { check(run().set_sampler_epoch(runtime(), progress().epoch)); }
+
+  void on(int32_t, const HookContext&) override {
+    check(run().set_sampler_epoch(runtime(), progress().epoch));
+  }
 };
 
 /// Lets the schedulers take their steps.
@@ -89,12 +96,14 @@ struct CheckInvalidLossConfig {
   std::string on_invalid = "stop";
 };
 
-/// Looks at every value whose name contains "loss". One rank is enough to stop: its error ends the others.
+/// Looks at every value whose name contains "loss". One rank is enough to stop: its error ends the
+/// others.
 class CheckInvalidLossHook final : public Hook {
  public:
   explicit CheckInvalidLossHook(const CheckInvalidLossConfig& config) : config_(config) {}
 
   [[nodiscard]] uint64_t points() const override { return bit(STRATA_POINT_AFTER_TRAIN_ITER); }
+
   void on(int32_t point, const HookContext& context) override;
 
  private:
@@ -117,7 +126,9 @@ class LoggerHook final : public Hook {
   explicit LoggerHook(const LoggerConfig& config);
 
   [[nodiscard]] uint64_t points() const override;
+
   [[nodiscard]] int32_t priority() const override { return kBelowNormal; }
+
   void on(int32_t point, const HookContext& context) override;
 
  private:
@@ -147,8 +158,8 @@ struct CheckpointConfig {
   int64_t max_keep_ckpts = -1;
   Node save_best;
   Node rule;
-  std::vector<std::string> greater_keys = {"acc", "top", "AR@", "auc", "precision", "mAP", "mDice", "mIoU", "mAcc",
-                                           "aAcc"};
+  std::vector<std::string> greater_keys = {
+      "acc", "top", "AR@", "auc", "precision", "mAP", "mDice", "mIoU", "mAcc", "aAcc"};
   std::vector<std::string> less_keys = {"loss"};
   std::string filename_tmpl;
   Node published_keys;
@@ -163,6 +174,7 @@ class BestRules {
   explicit BestRules(const CheckpointConfig& config);
 
   [[nodiscard]] bool empty() const { return metrics_.empty(); }
+
   [[nodiscard]] bool several() const { return metrics_.size() > 1; }
 
   /// The metrics to look at, of those that a validation gave: "auto" is the first.
@@ -170,7 +182,9 @@ class BestRules {
   [[nodiscard]] std::vector<strata_named_number> pick(std::span<const strata_named_number> given);
 
   /// NaN is never better, and anything else is better than nothing.
-  [[nodiscard]] bool is_better(std::string_view metric, double score, std::optional<double> best) const;
+  [[nodiscard]] bool is_better(std::string_view metric,
+                               double score,
+                               std::optional<double> best) const;
 
  private:
   [[nodiscard]] bool infer_greater(const std::string& metric) const;
@@ -185,14 +199,16 @@ class BestRules {
 
 /// Saves checkpoints when they are due, keeps the newest few and the best.
 ///
-/// The regular checkpoint is written once. When the validation after it finds a new best, only the hub's part of it
-/// is refreshed. An old checkpoint is removed after its successor is complete.
+/// The regular checkpoint is written once. When the validation after it finds a new best, only the
+/// hub's part of it is refreshed. An old checkpoint is removed after its successor is complete.
 class CheckpointHook final : public Hook {
  public:
   explicit CheckpointHook(const CheckpointConfig& config);
 
   [[nodiscard]] uint64_t points() const override;
+
   [[nodiscard]] int32_t priority() const override { return kVeryLow; }
+
   void on(int32_t point, const HookContext& context) override;
 
  private:

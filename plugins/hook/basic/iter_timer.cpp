@@ -11,14 +11,17 @@ constexpr std::string_view mode_name(int32_t mode) {
 }  // namespace
 
 uint64_t IterTimerHook::points() const {
-  return bit(STRATA_POINT_BEFORE_TRAIN) | bit(STRATA_POINT_BEFORE_TRAIN_EPOCH) | bit(STRATA_POINT_BEFORE_TRAIN_ITER) |
-         bit(STRATA_POINT_AFTER_TRAIN_ITER) | bit(STRATA_POINT_BEFORE_VAL_EPOCH) |
-         bit(STRATA_POINT_BEFORE_VAL_ITER) | bit(STRATA_POINT_AFTER_VAL_ITER) | bit(STRATA_POINT_AFTER_VAL) |
+  return bit(STRATA_POINT_BEFORE_TRAIN) | bit(STRATA_POINT_BEFORE_TRAIN_EPOCH) |
+         bit(STRATA_POINT_BEFORE_TRAIN_ITER) | bit(STRATA_POINT_AFTER_TRAIN_ITER) |
+         bit(STRATA_POINT_BEFORE_VAL_EPOCH) | bit(STRATA_POINT_BEFORE_VAL_ITER) |
+         bit(STRATA_POINT_AFTER_VAL_ITER) | bit(STRATA_POINT_AFTER_VAL) |
          bit(STRATA_POINT_BEFORE_TEST_EPOCH) | bit(STRATA_POINT_BEFORE_TEST_ITER) |
          bit(STRATA_POINT_AFTER_TEST_ITER);
 }
 
-double IterTimerHook::since_mark() const { return std::chrono::duration<double>(Clock::now() - mark_).count(); }
+double IterTimerHook::since_mark() const {
+  return std::chrono::duration<double>(Clock::now() - mark_).count();
+}
 
 void IterTimerHook::update(std::string_view what, double seconds) const {
   std::string key(mode_name(progress().mode));
@@ -34,9 +37,10 @@ void IterTimerHook::after_iter(const HookContext& context) {
   const strata_progress p = progress();
   double& total = p.mode == STRATA_MODE_TRAIN ? train_seconds_ : eval_seconds_;
   total += seconds;
-  const int64_t done = p.mode == STRATA_MODE_TRAIN ? p.iter - start_iter_ + 1 : context.batch_idx() + 1;
-  const int64_t left =
-      p.mode == STRATA_MODE_TRAIN ? p.max_iters - p.iter - 1 : p.loop_length - context.batch_idx() - 1;
+  const int64_t done =
+      p.mode == STRATA_MODE_TRAIN ? p.iter - start_iter_ + 1 : context.batch_idx() + 1;
+  const int64_t left = p.mode == STRATA_MODE_TRAIN ? p.max_iters - p.iter - 1
+                                                   : p.loop_length - context.batch_idx() - 1;
   const double eta = total / static_cast<double>(done) * static_cast<double>(left);
   check(hub().set_number(runtime(), view("eta"), eta, 0));
 }

@@ -4,8 +4,9 @@
 #include <cstring>
 #include <fstream>
 
-#include "hooks.hpp"
 #include "strata/cpp/json.hpp"
+
+#include "hooks.hpp"
 
 namespace strata::hook_basic {
 namespace {
@@ -13,7 +14,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // "a/b/" and "a/b" alike.
-fs::path base_name(const fs::path& path) { return path.has_filename() ? path.filename() : path.parent_path().filename(); }
+fs::path base_name(const fs::path& path) {
+  return path.has_filename() ? path.filename() : path.parent_path().filename();
+}
 
 [[noreturn]] void cannot(std::string_view what, const fs::path& path, const std::string& why) {
   throw Error(STRATA_E_IO, text("LoggerHook: cannot ", what, " ", path.string(), ": ", why));
@@ -23,13 +26,15 @@ fs::path base_name(const fs::path& path) { return path.has_filename() ? path.fil
 
 LoggerHook::LoggerHook(const LoggerConfig& config) : config_(config) {
   if (!config.keep_local && config.out_dir.empty()) {
-    throw config_error("", "keep_local = false without out_dir would delete the logs; name an out_dir");
+    throw config_error("",
+                       "keep_local = false without out_dir would delete the logs; name an out_dir");
   }
 }
 
 uint64_t LoggerHook::points() const {
-  return bit(STRATA_POINT_AFTER_TRAIN_ITER) | bit(STRATA_POINT_AFTER_VAL_ITER) | bit(STRATA_POINT_AFTER_VAL_EPOCH) |
-         bit(STRATA_POINT_AFTER_TEST_ITER) | bit(STRATA_POINT_AFTER_TEST_EPOCH) | bit(STRATA_POINT_AFTER_RUN);
+  return bit(STRATA_POINT_AFTER_TRAIN_ITER) | bit(STRATA_POINT_AFTER_VAL_ITER) |
+         bit(STRATA_POINT_AFTER_VAL_EPOCH) | bit(STRATA_POINT_AFTER_TEST_ITER) |
+         bit(STRATA_POINT_AFTER_TEST_EPOCH) | bit(STRATA_POINT_AFTER_RUN);
 }
 
 void LoggerHook::on(int32_t point, const HookContext& context) {
@@ -62,7 +67,8 @@ void LoggerHook::after_train_iter(const HookContext& context) const {
   }
   const TextSink line;
   const NumberSink tags;
-  check(run().log_after_iter(runtime(), context.batch_idx(), STRATA_MODE_TRAIN, line.c(), tags.c()));
+  check(
+      run().log_after_iter(runtime(), context.batch_idx(), STRATA_MODE_TRAIN, line.c(), tags.c()));
   info(line.str());
   add_scalars(tags.items(), p.iter + 1);
 }
@@ -123,7 +129,8 @@ void LoggerHook::add_scalars(const Tags& tags, int64_t step) const {
 
 bool LoggerHook::is_copied(const fs::path& file) const {
   const std::string name = file.filename().string();
-  return std::ranges::any_of(config_.out_suffix, [&](const std::string& suffix) { return name.ends_with(suffix); });
+  return std::ranges::any_of(config_.out_suffix,
+                             [&](const std::string& suffix) { return name.ends_with(suffix); });
 }
 
 void LoggerHook::copy_logs(const fs::path& from, const fs::path& to) const {

@@ -4,10 +4,11 @@
 namespace strata::hook_basic {
 
 uint64_t RuntimeInfoHook::points() const {
-  return bit(STRATA_POINT_BEFORE_RUN) | bit(STRATA_POINT_BEFORE_TRAIN) | bit(STRATA_POINT_BEFORE_TRAIN_EPOCH) |
-         bit(STRATA_POINT_BEFORE_TRAIN_ITER) | bit(STRATA_POINT_AFTER_TRAIN_ITER) | bit(STRATA_POINT_BEFORE_VAL) |
-         bit(STRATA_POINT_AFTER_VAL_EPOCH) | bit(STRATA_POINT_AFTER_VAL) | bit(STRATA_POINT_BEFORE_TEST) |
-         bit(STRATA_POINT_AFTER_TEST_EPOCH);
+  return bit(STRATA_POINT_BEFORE_RUN) | bit(STRATA_POINT_BEFORE_TRAIN) |
+         bit(STRATA_POINT_BEFORE_TRAIN_EPOCH) | bit(STRATA_POINT_BEFORE_TRAIN_ITER) |
+         bit(STRATA_POINT_AFTER_TRAIN_ITER) | bit(STRATA_POINT_BEFORE_VAL) |
+         bit(STRATA_POINT_AFTER_VAL_EPOCH) | bit(STRATA_POINT_AFTER_VAL) |
+         bit(STRATA_POINT_BEFORE_TEST) | bit(STRATA_POINT_AFTER_TEST_EPOCH);
 }
 
 // Counters and names belong to the process that sets them; a checkpoint has counters of its own.

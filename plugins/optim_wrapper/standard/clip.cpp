@@ -23,8 +23,9 @@ double positive(const Node& table, const char* key) {
 
 // "inf" stands for the largest element.
 double norm_type(const Node& value) {
-  const double p = value.is_text() && value.as_text() == "inf" ? std::numeric_limits<double>::infinity()
-                                                              : value.as_float();
+  const double p = value.is_text() && value.as_text() == "inf"
+                       ? std::numeric_limits<double>::infinity()
+                       : value.as_float();
   if (!(p >= 1)) {
     throw config_error(value.where(), "clip_grad.norm_type must be at least 1 or inf, is ", p);
   }
@@ -36,8 +37,12 @@ void refuse_others(const Node& table, const std::array<std::string_view, N>& kno
   for (uint64_t i = 0; i < table.size(); ++i) {
     const auto [key, value] = table.entry(i);
     if (std::find(known.begin(), known.end(), key) == known.end()) {
-      throw config_error(value.where(), "unknown key \"", key, "\" in clip_grad of type \"",
-                         known.size() == 2 ? "value" : "norm", "\"");
+      throw config_error(value.where(),
+                         "unknown key \"",
+                         key,
+                         "\" in clip_grad of type \"",
+                         known.size() == 2 ? "value" : "norm",
+                         "\"");
     }
   }
 }
@@ -50,7 +55,8 @@ Clip read_clip(const Node& node) {
     return clip;
   }
   if (!node.is_table() || node.size() == 0) {
-    throw config_error(node.where(), "clip_grad is a table such as {max_norm = 1.0}; leave it out not to clip");
+    throw config_error(node.where(),
+                       "clip_grad is a table such as {max_norm = 1.0}; leave it out not to clip");
   }
   const Node type_node = node.find("type");
   const std::string type = type_node ? type_node.as_text() : "norm";
@@ -61,9 +67,11 @@ Clip read_clip(const Node& node) {
     return clip;
   }
   if (type != "norm") {
-    throw config_error(type_node.where(), "clip_grad.type is \"norm\" or \"value\", not \"", type, '"');
+    throw config_error(
+        type_node.where(), "clip_grad.type is \"norm\" or \"value\", not \"", type, '"');
   }
-  refuse_others(node, std::array<std::string_view, 4>{"type", "max_norm", "norm_type", "error_if_nonfinite"});
+  refuse_others(
+      node, std::array<std::string_view, 4>{"type", "max_norm", "norm_type", "error_if_nonfinite"});
   clip.kind = Clip::Kind::kNorm;
   clip.limit = positive(node, "max_norm");
   if (const Node p = node.find("norm_type")) {
@@ -87,11 +95,14 @@ Clipped clip_gradients(const Clip& clip, strata_runtime* rt) {
   check(update.grad_norm(rt, clip.norm_type, &out.norm));
   out.usable = std::isfinite(out.norm);
   if (!out.usable && clip.error_if_nonfinite) {
-    throw run_error("the gradients' norm is ", out.norm,
-                    " and clip_grad.error_if_nonfinite is set; lower the learning rate or look for the layer that "
+    throw run_error("the gradients' norm is ",
+                    out.norm,
+                    " and clip_grad.error_if_nonfinite is set; lower the learning rate or look for "
+                    "the layer that "
                     "overflows");
   }
-  const double factor = clip.limit / (out.norm + 1e-6);  // as torch, which keeps the quotient finite so
+  const double factor =
+      clip.limit / (out.norm + 1e-6);  // as torch, which keeps the quotient finite so
   if (out.usable && factor < 1) {
     check(update.scale_grads(rt, factor));
   }

@@ -8,7 +8,8 @@
 
 namespace strata::optim_wrappers {
 
-/// `clip_grad`: {type = "norm", max_norm, norm_type = 2, error_if_nonfinite = false} or {type = "value", clip_value}.
+/// `clip_grad`: {type = "norm", max_norm, norm_type = 2, error_if_nonfinite = false} or {type =
+/// "value", clip_value}.
 struct STRATA_HIDDEN Clip {
   enum class Kind { kNone, kNorm, kValue };
 

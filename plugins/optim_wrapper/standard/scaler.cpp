@@ -2,6 +2,7 @@
 #include "scaler.hpp"
 
 #include <cmath>
+
 #include <nlohmann/json.hpp>
 
 namespace strata::optim_wrappers {
@@ -19,23 +20,29 @@ void read_key(const std::string& key, const Node& value, ScalerConfig& out) {
   } else if (key == "enabled") {
     out.enabled = value.as_bool();
   } else {
-    throw config_error(value.where(), "unknown key \"", key,
-                       "\" in loss_scale; it knows init_scale, growth_factor, backoff_factor, growth_interval, enabled");
+    throw config_error(value.where(),
+                       "unknown key \"",
+                       key,
+                       "\" in loss_scale; it knows init_scale, growth_factor, backoff_factor, "
+                       "growth_interval, enabled");
   }
 }
 
 void check_scaler(const ScalerConfig& c, const std::string& where) {
   if (!(c.init_scale > 0) || !std::isfinite(c.init_scale)) {
-    throw config_error(where, "loss_scale: the scale must be above 0 and finite, is ", c.init_scale);
+    throw config_error(
+        where, "loss_scale: the scale must be above 0 and finite, is ", c.init_scale);
   }
   if (!(c.growth_factor > 1)) {
     throw config_error(where, "loss_scale: growth_factor must be above 1, is ", c.growth_factor);
   }
   if (!(c.backoff_factor > 0 && c.backoff_factor < 1)) {
-    throw config_error(where, "loss_scale: backoff_factor must lie in (0, 1), is ", c.backoff_factor);
+    throw config_error(
+        where, "loss_scale: backoff_factor must lie in (0, 1), is ", c.backoff_factor);
   }
   if (c.growth_interval < 1) {
-    throw config_error(where, "loss_scale: growth_interval must be at least 1, is ", c.growth_interval);
+    throw config_error(
+        where, "loss_scale: growth_interval must be at least 1, is ", c.growth_interval);
   }
 }
 
@@ -56,7 +63,10 @@ ScalerConfig read_scaler(const Node& node) {
     out.dynamic = false;
     out.init_scale = node.as_float();
   } else if (node.as_text() != "dynamic") {
-    throw config_error(node.where(), "loss_scale is \"dynamic\", a number or a table, not \"", node.as_text(), '"');
+    throw config_error(node.where(),
+                       "loss_scale is \"dynamic\", a number or a table, not \"",
+                       node.as_text(),
+                       '"');
   }
   check_scaler(out, node.where());
   return out;
@@ -83,7 +93,8 @@ void Scaler::update(bool found_inf) {
 }
 
 std::string Scaler::save() const {
-  return nlohmann::json{{"loss_scaler", {{"scale", scale_}, {"growth_tracker", good_steps_}}}}.dump();
+  return nlohmann::json{{"loss_scaler", {{"scale", scale_}, {"growth_tracker", good_steps_}}}}
+      .dump();
 }
 
 void Scaler::load(std::string_view json) {

@@ -1,4 +1,5 @@
-// The loss scale of fp16 training: fixed, or raised while gradients stay finite and lowered when they do not.
+// The loss scale of fp16 training: fixed, or raised while gradients stay finite and lowered when
+// they do not.
 #pragma once
 
 #include <string>
@@ -26,7 +27,9 @@ class STRATA_HIDDEN Scaler {
   explicit Scaler(const ScalerConfig& config) : config_(config), scale_(config.init_scale) {}
 
   [[nodiscard]] double scale() const { return scale_; }
+
   [[nodiscard]] bool dynamic() const { return config_.dynamic; }
+
   /// After the update that used scale(), or was skipped for it.
   void update(bool found_inf);
   [[nodiscard]] std::string save() const;

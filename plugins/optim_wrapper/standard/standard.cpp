@@ -20,10 +20,12 @@ struct AmpConfig : WrapperConfig {
   bool use_fsdp = false;
 };
 
-/// Autocast around preprocess and forward; in fp16 the loss is scaled so that small gradients survive.
+/// Autocast around preprocess and forward; in fp16 the loss is scaled so that small gradients
+/// survive.
 class AmpWrapper : public Accumulating {
  public:
-  explicit AmpWrapper(const AmpConfig& c) : Accumulating(c), scaler_config_(read_scaler(c.loss_scale)) {
+  explicit AmpWrapper(const AmpConfig& c)
+      : Accumulating(c), scaler_config_(read_scaler(c.loss_scale)) {
     scale_given_ = static_cast<bool>(c.loss_scale);
     if (c.dtype) {
       dtype_ = dtype_of(*c.dtype);
@@ -70,8 +72,12 @@ class AmpWrapper : public Accumulating {
     scaler_->update(found_inf != 0);
     if (found_inf != 0) {
       out.skipped = 1;
-      info("iteration ", ctx.iter, ": inf or NaN in the gradients, the update is skipped; the loss scale goes from ",
-           out.loss_scale, " to ", scaler_->scale());
+      info("iteration ",
+           ctx.iter,
+           ": inf or NaN in the gradients, the update is skipped; the loss scale goes from ",
+           out.loss_scale,
+           " to ",
+           scaler_->scale());
     }
   }
 
@@ -93,11 +99,12 @@ class AmpWrapper : public Accumulating {
     if (name == "float32") {
       return STRATA_F32;
     }
-    throw strata::config_error("", "dtype is \"float16\", \"bfloat16\" or \"float32\" (no autocast), not \"", name,
-                               '"');
+    throw strata::config_error(
+        "", "dtype is \"float16\", \"bfloat16\" or \"float32\" (no autocast), not \"", name, '"');
   }
 
-  // Without begin(), which only training calls, there is no gradient to scale; validation on a CPU is in bf16.
+  // Without begin(), which only training calls, there is no gradient to scale; validation on a CPU
+  // is in bf16.
   [[nodiscard]] int32_t dtype() const { return dtype_.value_or(STRATA_BF16); }
 
   // bf16 has the range of fp32: it is scaled only if the user says how.
@@ -125,11 +132,15 @@ class AmpWrapper : public Accumulating {
 
 STRATA_PLUGIN(with_wrapper_keys(strata::exported<Accumulating, WrapperConfig>("OptimWrapper")
                                     .doc("updates from the gradients as they are")),
-              with_wrapper_keys(strata::exported<AmpWrapper, AmpConfig>("AmpOptimWrapper")
-                                    .doc("mixed precision: autocast, and a loss scale in fp16")
-                                    .field("loss_scale", &AmpConfig::loss_scale,
-                                           "\"dynamic\", a number or {init_scale, growth_factor, backoff_factor, "
-                                           "growth_interval, enabled}")
-                                    .field("dtype", &AmpConfig::dtype, "absent: float16 on CUDA, bfloat16 on a CPU",
-                                           "float16|bfloat16|float32")
-                                    .field("use_fsdp", &AmpConfig::use_fsdp, "accepted; every strategy works")));
+              with_wrapper_keys(
+                  strata::exported<AmpWrapper, AmpConfig>("AmpOptimWrapper")
+                      .doc("mixed precision: autocast, and a loss scale in fp16")
+                      .field("loss_scale",
+                             &AmpConfig::loss_scale,
+                             "\"dynamic\", a number or {init_scale, growth_factor, backoff_factor, "
+                             "growth_interval, enabled}")
+                      .field("dtype",
+                             &AmpConfig::dtype,
+                             "absent: float16 on CUDA, bfloat16 on a CPU",
+                             "float16|bfloat16|float32")
+                      .field("use_fsdp", &AmpConfig::use_fsdp, "accepted; every strategy works")));

@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <limits>
 
-#include "clip.hpp"
 #include "strata/cpp/optim.hpp"
+
+#include "clip.hpp"
 
 namespace strata::optim_wrappers {
 
@@ -20,13 +21,17 @@ struct STRATA_HIDDEN WrapperConfig {
 /// An update every `accumulative_counts` iterations, and after the run's last one.
 class STRATA_HIDDEN Accumulating : public OptimWrapper {
  public:
-  explicit Accumulating(const WrapperConfig& c) : clip_(read_clip(c.clip_grad)), length_(c.accumulative_counts) {
+  explicit Accumulating(const WrapperConfig& c)
+      : clip_(read_clip(c.clip_grad)), length_(c.accumulative_counts) {
     if (length_ < 1 || length_ > std::numeric_limits<int32_t>::max()) {
       throw config_error("", "accumulative_counts must be at least 1, is ", length_);
     }
     if (c.constructor != "DefaultOptimWrapperConstructor") {
-      throw config_error("", "constructor: groups are made by paramwise_cfg alone; remove constructor = \"",
-                         c.constructor, '"');
+      throw config_error(
+          "",
+          "constructor: groups are made by paramwise_cfg alone; remove constructor = \"",
+          c.constructor,
+          '"');
     }
     for (const Node& hosts : {c.optimizer, c.paramwise_cfg}) {
       if (hosts) {
@@ -38,7 +43,10 @@ class STRATA_HIDDEN Accumulating : public OptimWrapper {
   void begin(const strata_wrapper_begin_args& args) override {
     max_iters_ = args.max_iters;
     if (args.iter % length_ != 0) {
-      warn("the run goes on at iteration ", args.iter, ", which is no multiple of accumulative_counts = ", length_,
+      warn("the run goes on at iteration ",
+           args.iter,
+           ", which is no multiple of accumulative_counts = ",
+           length_,
            ": the first update averages fewer micro-batches");
     }
   }
@@ -46,12 +54,17 @@ class STRATA_HIDDEN Accumulating : public OptimWrapper {
   [[nodiscard]] Window window(int64_t iter) const override {
     const int64_t start = iter / length_ * length_;
     const bool cut = max_iters_ > iter && max_iters_ - start < length_;
-    return {static_cast<int32_t>(iter - start), static_cast<int32_t>(cut ? max_iters_ - start : length_)};
+    return {static_cast<int32_t>(iter - start),
+            static_cast<int32_t>(cut ? max_iters_ - start : length_)};
   }
 
-  [[nodiscard]] double loss_factor(const strata_step_ctx& ctx) override { return 1.0 / ctx.n_micro; }
+  [[nodiscard]] double loss_factor(const strata_step_ctx& ctx) override {
+    return 1.0 / ctx.n_micro;
+  }
 
-  void step(const strata_step_ctx& ctx, strata_step_result& out) override { clip_and_update(ctx, out); }
+  void step(const strata_step_ctx& ctx, strata_step_result& out) override {
+    clip_and_update(ctx, out);
+  }
 
  protected:
   /// False when the update was left out: with a norm of inf or NaN it would only spread.
@@ -60,7 +73,11 @@ class STRATA_HIDDEN Accumulating : public OptimWrapper {
     out.grad_norm = clipped.norm;
     if (!clipped.usable) {
       out.skipped = 1;
-      warn("iteration ", ctx.iter, ": the gradients' norm is ", clipped.norm, ", the update is skipped");
+      warn("iteration ",
+           ctx.iter,
+           ": the gradients' norm is ",
+           clipped.norm,
+           ", the update is skipped");
       return false;
     }
     check(service<strata_update_api>().optimizer_step(runtime()));
@@ -75,10 +92,16 @@ class STRATA_HIDDEN Accumulating : public OptimWrapper {
 
 template <class T, class Config>
 Exported<T, Config> with_wrapper_keys(Exported<T, Config> type) {
-  return type.required("optimizer", &Config::optimizer, "a table with the optimizer's type and arguments")
+  return type
+      .required("optimizer", &Config::optimizer, "a table with the optimizer's type and arguments")
       .field("paramwise_cfg", &Config::paramwise_cfg, "multipliers for some parameters")
-      .field("clip_grad", &Config::clip_grad, "{max_norm, norm_type = 2} or {type = \"value\", clip_value}")
-      .field("accumulative_counts", &Config::accumulative_counts, "iterations that make one update", "[1, inf)")
+      .field("clip_grad",
+             &Config::clip_grad,
+             "{max_norm, norm_type = 2} or {type = \"value\", clip_value}")
+      .field("accumulative_counts",
+             &Config::accumulative_counts,
+             "iterations that make one update",
+             "[1, inf)")
       .field("constructor", &Config::constructor, "accepted with its default only");
 }
 

@@ -1,11 +1,13 @@
-// Adam and AdamW: Kingma & Ba, arXiv:1412.6980; decoupled decay, Loshchilov & Hutter, arXiv:1711.05101.
+// Adam and AdamW: Kingma & Ba, arXiv:1412.6980; decoupled decay, Loshchilov & Hutter,
+// arXiv:1711.05101.
 
 #include <cmath>
 
-#include "adam_loop.hpp"
 #include "strata/abi.h"
 #include "strata/cpp/optim.hpp"
 #include "strata/kit/element_blocks.hpp"
+
+#include "adam_loop.hpp"
 
 namespace {
 
@@ -36,7 +38,12 @@ void check_config(const AdamConfig& c) {
     }
   }
   if (!(c.lr >= 0) || !(c.eps >= 0) || !(c.weight_decay >= 0)) {
-    throw strata::config_error("", "lr, eps and weight_decay must not be negative, are ", c.lr, ", ", c.eps, ", ",
+    throw strata::config_error("",
+                               "lr, eps and weight_decay must not be negative, are ",
+                               c.lr,
+                               ", ",
+                               c.eps,
+                               ", ",
                                c.weight_decay);
   }
 }
@@ -61,7 +68,8 @@ AdamScalars<T> scalars(const double* h, int64_t step, bool maximize) {
   return s;
 }
 
-/// The numbers and their order are those of torch's fused CPU kernel, so that fp32 results are its bits.
+/// The numbers and their order are those of torch's fused CPU kernel, so that fp32 results are its
+/// bits.
 template <Decay kMode>
 class AdamBase : public strata::Optimizer {
  public:
@@ -71,8 +79,10 @@ class AdamBase : public strata::Optimizer {
     hypers_ = {strata_hyper{view("lr"), config.lr, STRATA_HYPER_LR, 0},
                strata_hyper{view("weight_decay"), config.weight_decay, STRATA_HYPER_DECAY, 0},
                strata_hyper{view("beta1"), config.betas[0], STRATA_HYPER_MOMENTUM, 0},
-               strata_hyper{view("beta2"), config.betas[1], 0, 0}, strata_hyper{view("eps"), config.eps, 0, 0}};
-    states_ = {strata_optim_state{view("exp_avg"), -1, 0}, strata_optim_state{view("exp_avg_sq"), -1, 0},
+               strata_hyper{view("beta2"), config.betas[1], 0, 0},
+               strata_hyper{view("eps"), config.eps, 0, 0}};
+    states_ = {strata_optim_state{view("exp_avg"), -1, 0},
+               strata_optim_state{view("exp_avg_sq"), -1, 0},
                strata_optim_state{view("max_exp_avg_sq"), -1, 0}};
   }
 
@@ -99,13 +109,14 @@ class AdamBase : public strata::Optimizer {
   void update(const strata_optim_chunk& chunk, const double* h, double grad_scale) const {
     const AdamScalars<T> s = scalars<T>(h, chunk.step, config_.maximize);
     const bool decays = h[kWeightDecay] != 0;
-    strata::kit::for_each_block<T>(chunk, grad_scale, [&](const strata::kit::ElementBlock<T>& block) {
-      if (config_.amsgrad) {
-        run<T, true>(block, s, decays);
-      } else {
-        run<T, false>(block, s, decays);
-      }
-    });
+    strata::kit::for_each_block<T>(
+        chunk, grad_scale, [&](const strata::kit::ElementBlock<T>& block) {
+          if (config_.amsgrad) {
+            run<T, true>(block, s, decays);
+          } else {
+            run<T, false>(block, s, decays);
+          }
+        });
   }
 
   template <class T, bool kAmsgrad>
@@ -130,9 +141,12 @@ auto exported(const char* name, const char* doc) {
   return strata::exported<T, Config>(name)
       .doc(doc)
       .field("lr", &Config::lr, "learning rate", "[0, inf)")
-      .field("betas", &Config::betas, "decay of the running means of gradient and squared gradient, each in [0, 1)")
+      .field("betas",
+             &Config::betas,
+             "decay of the running means of gradient and squared gradient, each in [0, 1)")
       .field("eps", &Config::eps, "added to the denominator", "[0, inf)")
-      .field("weight_decay", &Config::weight_decay, "share of the value that is taken off", "[0, inf)")
+      .field(
+          "weight_decay", &Config::weight_decay, "share of the value that is taken off", "[0, inf)")
       .field("amsgrad", &Config::amsgrad, "divide by the largest second moment so far")
       .field("maximize", &Config::maximize, "climb instead of descend");
 }

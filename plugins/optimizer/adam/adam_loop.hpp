@@ -23,7 +23,9 @@ struct STRATA_HIDDEN AdamScalars {
   T minus_step_size;  // -lr / (1 - beta1^step)
 };
 
-[[gnu::always_inline]] STRATA_HIDDEN inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+[[gnu::always_inline]] STRATA_HIDDEN inline float fused(float a, float b, float c) {
+  return __builtin_fmaf(a, b, c);
+}
 
 [[gnu::always_inline]] STRATA_HIDDEN inline double fused(double a, double b, double c) {
   return __builtin_fma(a, b, c);
@@ -40,8 +42,11 @@ struct STRATA_HIDDEN AdamLoop {
 
  private:
   // Arguments, because clang believes __restrict only there and leaves the loop scalar without.
-  [[gnu::always_inline]] void run(T* __restrict value, const T* __restrict grad, T* __restrict mean,
-                                  T* __restrict square, T* __restrict largest) const {
+  [[gnu::always_inline]] void run(T* __restrict value,
+                                  const T* __restrict grad,
+                                  T* __restrict mean,
+                                  T* __restrict square,
+                                  T* __restrict largest) const {
     // Interpolates from the nearer end, as torch's lerp does: exact at both.
     const bool near = std::abs(s.new1) < T(0.5);
     const T weight = near ? s.new1 : s.new1 - 1;

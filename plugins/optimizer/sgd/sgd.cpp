@@ -27,9 +27,13 @@ struct SgdScalars {
   bool first;
 };
 
-[[gnu::always_inline]] inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+[[gnu::always_inline]] inline float fused(float a, float b, float c) {
+  return __builtin_fmaf(a, b, c);
+}
 
-[[gnu::always_inline]] inline double fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
+[[gnu::always_inline]] inline double fused(double a, double b, double c) {
+  return __builtin_fma(a, b, c);
+}
 
 template <class T, bool kHasMomentum, bool kNesterov>
 struct SgdLoop {
@@ -77,8 +81,12 @@ class Sgd : public strata::Optimizer {
       const strata_optim_chunk& chunk = args.chunks[i];
       const double* h = args.hypers + static_cast<uint64_t>(chunk.group) * args.n_hypers;
       if (h[kMomentum] != 0 && config_.momentum == 0) {
-        throw strata::run_error("SGD was configured with momentum = 0 and keeps no velocity, but group ", chunk.group,
-                                " now has momentum ", h[kMomentum], "; set [optimizer] momentum above 0");
+        throw strata::run_error(
+            "SGD was configured with momentum = 0 and keeps no velocity, but group ",
+            chunk.group,
+            " now has momentum ",
+            h[kMomentum],
+            "; set [optimizer] momentum above 0");
       }
       if (chunk.value_dtype == STRATA_F64) {
         update<double>(chunk, h, args.grad_scale);
@@ -92,29 +100,41 @@ class Sgd : public strata::Optimizer {
   void check_config() const {
     const SgdConfig& c = config_;
     if (!(c.lr >= 0) || !(c.momentum >= 0) || !(c.weight_decay >= 0)) {
-      throw strata::config_error("", "lr, momentum and weight_decay must not be negative, are ", c.lr, ", ",
-                                 c.momentum, ", ", c.weight_decay);
+      throw strata::config_error("",
+                                 "lr, momentum and weight_decay must not be negative, are ",
+                                 c.lr,
+                                 ", ",
+                                 c.momentum,
+                                 ", ",
+                                 c.weight_decay);
     }
     if (c.nesterov && (c.momentum == 0 || c.dampening != 0)) {
-      throw strata::config_error("", "nesterov wants momentum above 0 and dampening = 0, has ", c.momentum, " and ",
+      throw strata::config_error("",
+                                 "nesterov wants momentum above 0 and dampening = 0, has ",
+                                 c.momentum,
+                                 " and ",
                                  c.dampening);
     }
   }
 
   template <class T>
   void update(const strata_optim_chunk& chunk, const double* h, double grad_scale) const {
-    const SgdScalars<T> s = {static_cast<T>(config_.maximize ? -1 : 1), static_cast<T>(-h[kLr]),
-                             static_cast<T>(h[kWeightDecay]),           static_cast<T>(h[kMomentum]),
-                             static_cast<T>(1 - h[kDampening]),         chunk.step == 1};
-    strata::kit::for_each_block<T>(chunk, grad_scale, [&](const strata::kit::ElementBlock<T>& block) {
-      if (config_.momentum == 0) {
-        strata::kit::simd(SgdLoop<T, false, false>{block, s});
-      } else if (config_.nesterov) {
-        strata::kit::simd(SgdLoop<T, true, true>{block, s});
-      } else {
-        strata::kit::simd(SgdLoop<T, true, false>{block, s});
-      }
-    });
+    const SgdScalars<T> s = {static_cast<T>(config_.maximize ? -1 : 1),
+                             static_cast<T>(-h[kLr]),
+                             static_cast<T>(h[kWeightDecay]),
+                             static_cast<T>(h[kMomentum]),
+                             static_cast<T>(1 - h[kDampening]),
+                             chunk.step == 1};
+    strata::kit::for_each_block<T>(
+        chunk, grad_scale, [&](const strata::kit::ElementBlock<T>& block) {
+          if (config_.momentum == 0) {
+            strata::kit::simd(SgdLoop<T, false, false>{block, s});
+          } else if (config_.nesterov) {
+            strata::kit::simd(SgdLoop<T, true, true>{block, s});
+          } else {
+            strata::kit::simd(SgdLoop<T, true, false>{block, s});
+          }
+        });
   }
 
   SgdConfig config_;
@@ -124,11 +144,15 @@ class Sgd : public strata::Optimizer {
 
 }  // namespace
 
-STRATA_PLUGIN(strata::exported<Sgd, SgdConfig>("SGD")
-                  .doc("stochastic gradient descent, with momentum if wanted")
-                  .required("lr", &SgdConfig::lr, "learning rate", "[0, inf)")
-                  .field("momentum", &SgdConfig::momentum, "share of the velocity that stays", "[0, inf)")
-                  .field("dampening", &SgdConfig::dampening, "share of the gradient that is left out")
-                  .field("weight_decay", &SgdConfig::weight_decay, "added to the gradient times the value", "[0, inf)")
-                  .field("nesterov", &SgdConfig::nesterov, "look ahead along the velocity")
-                  .field("maximize", &SgdConfig::maximize, "climb instead of descend"));
+STRATA_PLUGIN(
+    strata::exported<Sgd, SgdConfig>("SGD")
+        .doc("stochastic gradient descent, with momentum if wanted")
+        .required("lr", &SgdConfig::lr, "learning rate", "[0, inf)")
+        .field("momentum", &SgdConfig::momentum, "share of the velocity that stays", "[0, inf)")
+        .field("dampening", &SgdConfig::dampening, "share of the gradient that is left out")
+        .field("weight_decay",
+               &SgdConfig::weight_decay,
+               "added to the gradient times the value",
+               "[0, inf)")
+        .field("nesterov", &SgdConfig::nesterov, "look ahead along the velocity")
+        .field("maximize", &SgdConfig::maximize, "climb instead of descend"));

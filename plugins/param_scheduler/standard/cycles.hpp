@@ -27,8 +27,12 @@ class STRATA_HIDDEN CosineRestart : public Scheduler {
       throw refused("CosineRestart", "eta_min", "or eta_min_ratio must be given");
     }
     if (periods_.empty() || periods_.size() != weights_.size()) {
-      throw refused("CosineRestart", "periods", "and restart_weights must be equally many, are ", periods_.size(),
-                    " and ", weights_.size());
+      throw refused("CosineRestart",
+                    "periods",
+                    "and restart_weights must be equally many, are ",
+                    periods_.size(),
+                    " and ",
+                    weights_.size());
     }
     for (const int64_t period : periods_) {
       if (period < 1) {
@@ -44,7 +48,8 @@ class STRATA_HIDDEN CosineRestart : public Scheduler {
       const int64_t period = periods_[i] * a.epoch_length;
       if (into < period) {
         const double low = floor_.of(a.base);
-        const double turn = std::numbers::pi * static_cast<double>(into) / static_cast<double>(period);
+        const double turn =
+            std::numbers::pi * static_cast<double>(into) / static_cast<double>(period);
         return low + (a.base * weights_[i] - low) * (1 + std::cos(turn)) / 2;
       }
       into -= period;
@@ -68,7 +73,8 @@ struct STRATA_HIDDEN OneCycleConfig : Common {
   bool three_phase = false;
 };
 
-/// Smith & Topin, arXiv:1708.07120: up from eta_max / div_factor to eta_max, down to a final_div_factor-th of the start.
+/// Smith & Topin, arXiv:1708.07120: up from eta_max / div_factor to eta_max, down to a
+/// final_div_factor-th of the start.
 class STRATA_HIDDEN OneCycle : public Scheduler {
  public:
   explicit OneCycle(const OneCycleConfig& c) : Scheduler(c, "OneCycle"), c_(c) {
@@ -77,13 +83,18 @@ class STRATA_HIDDEN OneCycle : public Scheduler {
       throw refused("OneCycle", "total_steps", "must be at least 1, is ", *c.total_steps);
     }
     if (c.anneal_strategy != "cos" && c.anneal_strategy != "linear") {
-      throw refused("OneCycle", "anneal_strategy", "is \"cos\" or \"linear\", not \"", c.anneal_strategy, '"');
+      throw refused("OneCycle",
+                    "anneal_strategy",
+                    "is \"cos\" or \"linear\", not \"",
+                    c.anneal_strategy,
+                    '"');
     }
     if (!(c.div_factor > 0) || !(c.final_div_factor > 0)) {
       throw refused("OneCycle", "div_factor", "and final_div_factor must be above 0");
     }
     if (c.three_phase && c.pct_start > 0.5) {
-      throw refused("OneCycle", "pct_start", "must be at most 0.5 with three_phase, is ", c.pct_start);
+      throw refused(
+          "OneCycle", "pct_start", "must be at most 0.5 with three_phase, is ", c.pct_start);
     }
   }
 
@@ -91,7 +102,12 @@ class STRATA_HIDDEN OneCycle : public Scheduler {
   double next(const strata_scheduler_args& a) override {
     const int64_t total = c_.total_steps ? *c_.total_steps * a.epoch_length : a.length;
     if (a.length > total) {  // said at its first step, not when the cycle is over
-      throw refused("OneCycle", "total_steps", "= ", total, " is less than the ", a.length,
+      throw refused("OneCycle",
+                    "total_steps",
+                    "= ",
+                    total,
+                    " is less than the ",
+                    a.length,
                     " steps of its window; raise it or set end");
     }
     const double start = c_.eta_max / c_.div_factor;
@@ -106,7 +122,8 @@ class STRATA_HIDDEN OneCycle : public Scheduler {
       return between(c_.eta_max, last, top, n - 1, t);
     }
     const double back = 2 * c_.pct_start * n - 2;
-    return t <= back ? between(c_.eta_max, start, top, back, t) : between(start, last, back, n - 1, t);
+    return t <= back ? between(c_.eta_max, start, top, back, t)
+                     : between(start, last, back, n - 1, t);
   }
 
  private:

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+
 #include <nlohmann/json.hpp>
 
 #include "scheduler.hpp"
@@ -25,7 +26,8 @@ class STRATA_HIDDEN ReduceOnPlateau : public Scheduler {
  public:
   explicit ReduceOnPlateau(const PlateauConfig& c) : Scheduler(c, "ReduceOnPlateau"), c_(c) {
     check();
-    best_ = less() ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
+    best_ =
+        less() ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
   }
 
   [[nodiscard]] strata_scheduler_desc describe() const override {
@@ -70,7 +72,11 @@ class STRATA_HIDDEN ReduceOnPlateau : public Scheduler {
       throw refused("ReduceOnPlateau", "rule", "is \"less\" or \"greater\", not \"", c_.rule, '"');
     }
     if (c_.threshold_rule != "rel" && c_.threshold_rule != "abs") {
-      throw refused("ReduceOnPlateau", "threshold_rule", "is \"rel\" or \"abs\", not \"", c_.threshold_rule, '"');
+      throw refused("ReduceOnPlateau",
+                    "threshold_rule",
+                    "is \"rel\" or \"abs\", not \"",
+                    c_.threshold_rule,
+                    '"');
     }
     if (!(c_.factor >= 0 && c_.factor < 1)) {
       throw refused("ReduceOnPlateau", "factor", "must lie in [0, 1), is ", c_.factor);

@@ -1,4 +1,5 @@
-// Schedules that go on from the current value, so that they chain: constant, linear, step, exponential, cosine, poly.
+// Schedules that go on from the current value, so that they chain: constant, linear, step,
+// exponential, cosine, poly.
 #pragma once
 
 #include <algorithm>
@@ -51,7 +52,8 @@ struct STRATA_HIDDEN LinearConfig : Common {
 /// b * (s + (e - s) t / T), T = length - 1; a window of one step is at its end at once.
 class STRATA_HIDDEN Linear : public Scheduler {
  public:
-  explicit Linear(const LinearConfig& c) : Scheduler(c, "Linear"), start_(c.start_factor), end_(c.end_factor) {
+  explicit Linear(const LinearConfig& c)
+      : Scheduler(c, "Linear"), start_(c.start_factor), end_(c.end_factor) {
     check_share("Linear", "start_factor", start_);
     check_share("Linear", "end_factor", end_);
   }
@@ -69,7 +71,9 @@ class STRATA_HIDDEN Linear : public Scheduler {
 
  private:
   [[nodiscard]] double factor(int64_t t, int64_t last) const {
-    return t >= last ? end_ : start_ + (end_ - start_) * static_cast<double>(t) / static_cast<double>(last);
+    return t >= last
+               ? end_
+               : start_ + (end_ - start_) * static_cast<double>(t) / static_cast<double>(last);
   }
 
   double start_;
@@ -84,7 +88,8 @@ struct STRATA_HIDDEN StepConfig : Common {
 /// b * gamma^floor(t / step_size)
 class STRATA_HIDDEN Step : public Scheduler {
  public:
-  explicit Step(const StepConfig& c) : Scheduler(c, "Step"), step_size_(c.step_size), gamma_(c.gamma) {
+  explicit Step(const StepConfig& c)
+      : Scheduler(c, "Step"), step_size_(c.step_size), gamma_(c.gamma) {
     if (step_size_ < 1) {
       throw refused("Step", "step_size", "must be at least 1, is ", step_size_);
     }
@@ -120,8 +125,9 @@ class STRATA_HIDDEN MultiStep : public Scheduler {
 
  protected:
   double next(const strata_scheduler_args& a) override {
-    const auto due = std::count_if(milestones_.begin(), milestones_.end(),
-                                   [&](int64_t milestone) { return milestone * a.epoch_length == a.t; });
+    const auto due = std::count_if(milestones_.begin(), milestones_.end(), [&](int64_t milestone) {
+      return milestone * a.epoch_length == a.t;
+    });
     return due == 0 ? a.current : a.current * std::pow(gamma_, static_cast<double>(due));
   }
 

@@ -29,7 +29,8 @@ class STRATA_HIDDEN Scheduler : public ParamScheduler {
  public:
   Scheduler(Common common, const char* rule) : common_(std::move(common)) {
     if (common_.param_name.empty()) {
-      throw refused(rule, "param_name", "must name a hyper-parameter, as \"lr\" or \"weight_decay\"");
+      throw refused(
+          rule, "param_name", "must name a hyper-parameter, as \"lr\" or \"weight_decay\"");
     }
     if (common_.begin < 0) {
       throw refused(rule, "begin", "must not be negative, is ", common_.begin);
@@ -38,10 +39,14 @@ class STRATA_HIDDEN Scheduler : public ParamScheduler {
       throw refused(rule, "end", "= ", *common_.end, " must be above begin = ", common_.begin);
     }
     if (common_.last_step != -1) {
-      throw refused(rule, "last_step", "is kept by the checkpoint; use --resume instead of ", common_.last_step);
+      throw refused(rule,
+                    "last_step",
+                    "is kept by the checkpoint; use --resume instead of ",
+                    common_.last_step);
     }
     if (common_.convert_to_iter_based && !common_.by_epoch) {
-      throw refused(rule, "convert_to_iter_based", "wants by_epoch = true: there are no epochs to convert");
+      throw refused(
+          rule, "convert_to_iter_based", "wants by_epoch = true: there are no epochs to convert");
     }
   }
 
@@ -88,11 +93,13 @@ struct STRATA_HIDDEN Floor {
 template <class T, class Config>
 Exported<T, Config> with_common(Exported<T, Config> type) {
   return type.field("begin", &Config::begin, "epoch or iteration at which it starts", "[0, inf)")
-      .field("end", &Config::end, "epoch or iteration at which it has ended; absent: the run's last")
+      .field(
+          "end", &Config::end, "epoch or iteration at which it has ended; absent: the run's last")
       .field("by_epoch", &Config::by_epoch, "count epochs; false: iterations")
       .field("last_step", &Config::last_step, "accepted as -1; resuming restores the position")
       .field("verbose", &Config::verbose, "log every new value")
-      .field("convert_to_iter_based", &Config::convert_to_iter_based,
+      .field("convert_to_iter_based",
+             &Config::convert_to_iter_based,
              "numbers are epochs, steps are taken every iteration");
 }
 

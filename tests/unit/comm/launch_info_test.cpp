@@ -1,10 +1,10 @@
 // What the launchers' environment variables mean.
 #include "comm/launch_info.hpp"
 
+#include <map>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <map>
 
 #include "strata/cpp/error.hpp"
 
@@ -108,8 +108,10 @@ TEST(LaunchInfo, NamesTheVariableThatMakesNoSense) {
   EXPECT_THAT(refusal_of({{"RANK", "0"}, {"WORLD_SIZE", "0"}}), HasSubstr("WORLD_SIZE=0"));
   EXPECT_THAT(refusal_of({{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"MASTER_PORT", "99999"}}),
               HasSubstr("MASTER_PORT=99999"));
-  EXPECT_THAT(refusal_of({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"LOCAL_RANK", "1"}, {"LOCAL_WORLD_SIZE", "1"}}),
-              HasSubstr("LOCAL_RANK=1"));
+  EXPECT_THAT(
+      refusal_of(
+          {{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"LOCAL_RANK", "1"}, {"LOCAL_WORLD_SIZE", "1"}}),
+      HasSubstr("LOCAL_RANK=1"));
 }
 
 TEST(LaunchInfo, WantsAMasterAddressFromALauncherOfSeveralMachines) {

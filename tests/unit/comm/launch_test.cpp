@@ -1,22 +1,22 @@
 // Ranks as real processes: how they start, and how they end together.
 #include "comm/launch.hpp"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <signal.h>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "comm/store.hpp"
 
@@ -31,9 +31,13 @@ using Clock = std::chrono::steady_clock;
 /// Numbers that all ranks of a test see.
 class Board {
  public:
-  Board() : cells_(new(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Cells{}) {}
+  Board()
+      : cells_(new (mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
+                   Cells{}) {}
+
   Board(const Board&) = delete;
   Board& operator=(const Board&) = delete;
+
   ~Board() { munmap(cells_, 4096); }
 
   std::atomic<int>& operator[](int i) const { return (*cells_)[static_cast<size_t>(i)]; }
@@ -51,7 +55,9 @@ class Board {
   Cells* cells_;
 };
 
-void sleep_long() { std::this_thread::sleep_for(seconds(60)); }
+void sleep_long() {
+  std::this_thread::sleep_for(seconds(60));
+}
 
 bool is_gone(pid_t pid) {
   for (int n = 0; n < 5'000; ++n) {
@@ -102,7 +108,8 @@ TEST(LaunchLocal, LetsRanksMeetInAStoreAtThePortItHolds) {
     store->set(std::to_string(info.rank), "here");
     store->get(std::to_string(1 - info.rank), seconds(20));
     store->set("seen " + std::to_string(info.rank), "");
-    store->get("seen " + std::to_string(1 - info.rank), seconds(20));  // rank 0 serves until both have seen
+    store->get("seen " + std::to_string(1 - info.rank),
+               seconds(20));  // rank 0 serves until both have seen
     return 0;
   });
 
@@ -175,7 +182,8 @@ TEST(LaunchLocal, KillsARankThatDoesNotListenToSigterm) {
 
 TEST(LaunchLocal, PrintsAnExceptionAndCountsItAsFailure) {
   testing::internal::CaptureStderr();
-  const int code = launch_local(1, [](const LaunchInfo&) -> int { throw std::runtime_error("no such file"); });
+  const int code =
+      launch_local(1, [](const LaunchInfo&) -> int { throw std::runtime_error("no such file"); });
 
   EXPECT_EQ(code, 1);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("rank 0: no such file"));

@@ -1,13 +1,13 @@
 // The stores in which ranks find each other, and the choice of a communicator.
 #include "comm/store.hpp"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <arpa/inet.h>
-#include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 
-#include <thread>
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "border/errors.hpp"
 #include "border/sinks.hpp"
@@ -68,7 +68,8 @@ TEST(LocalStore, IsReachedThroughItsTable) {
   const strata_store* c = store.c();
   const border::TextSink value;
 
-  ASSERT_EQ(c->set(c->ctx, border::view("k"), border::view(std::string_view("a\0b", 3))), STRATA_OK);
+  ASSERT_EQ(c->set(c->ctx, border::view("k"), border::view(std::string_view("a\0b", 3))),
+            STRATA_OK);
   ASSERT_EQ(c->get(c->ctx, border::view("k"), 0, value.c()), STRATA_OK);
 
   EXPECT_EQ(value.str(), std::string("a\0b", 3));

@@ -1,10 +1,10 @@
 // A world's groups, helpers and byte account, over threads and alone.
 #include "comm/world.hpp"
 
+#include <array>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <array>
 
 #include "border/runtime.hpp"
 #include "ranks.hpp"
@@ -22,8 +22,8 @@ TEST(World, OfOneRankNeedsNoCommunicator) {
   std::array<float, 2> in = {1, 2};
   std::array<float, 2> out{};
 
-  const strata_rc rc =
-      comm_service()->all_gather(world.world(), in.data(), out.data(), 2, STRATA_F32, nullptr, &work);
+  const strata_rc rc = comm_service()->all_gather(
+      world.world(), in.data(), out.data(), 2, STRATA_F32, nullptr, &work);
 
   EXPECT_EQ(rc, STRATA_OK);
   EXPECT_EQ(comm_service()->wait(work, nullptr), STRATA_OK);
@@ -70,14 +70,16 @@ TEST(World, MakesGroupsWithNamesAndRanksOfTheirOwn) {
     strata_group* group = world.group_new(ranks);
     float value = static_cast<float>(world.rank());
     strata_work* work = nullptr;
-    ASSERT_EQ(comm_service()->all_reduce(group, &value, 1, STRATA_F32, STRATA_SUM, nullptr, &work), STRATA_OK);
+    ASSERT_EQ(comm_service()->all_reduce(group, &value, 1, STRATA_F32, STRATA_SUM, nullptr, &work),
+              STRATA_OK);
     ASSERT_EQ(comm_service()->wait(work, nullptr), STRATA_OK);
 
     EXPECT_EQ(value, low ? 1.F : 5.F);
     EXPECT_EQ(comm_service()->rank(group), world.rank() % 2);
     EXPECT_EQ(comm_service()->size(group), 2);
     EXPECT_EQ(world.group_new(ranks), group);
-    EXPECT_THAT(world.all_gather_text(group->name), ElementsAre("world/0.0", "world/0.0", "world/0.2", "world/0.2"));
+    EXPECT_THAT(world.all_gather_text(group->name),
+                ElementsAre("world/0.0", "world/0.0", "world/0.2", "world/0.2"));
   });
 }
 
@@ -97,7 +99,10 @@ TEST(World, RefusesAGroupThatIsNotAscendingOrWithoutTheCaller) {
     const int32_t other = 1 - world.rank();
 
     EXPECT_THAT(test::error_of([&] { world.group_new(descending); }), HasSubstr("must ascend"));
-    EXPECT_THAT(test::error_of([&] { world.group_new({&other, 1}); }), HasSubstr("include the calling rank"));
+    EXPECT_THAT(test::error_of([&] {
+                  world.group_new({&other, 1});
+                }),
+                HasSubstr("include the calling rank"));
   });
 }
 
@@ -109,8 +114,14 @@ TEST(World, CountsBytesByTheCheapestAlgorithm) {
 
     api.all_reduce(world.world(), data.data(), 400, STRATA_F32, STRATA_SUM, nullptr, &work);
     EXPECT_EQ(world.bytes_sent(), 2400);  // 2 (4-1)/4 of 1600
-    api.reduce_scatter(world.world(), data.data(), data.data() + world.rank() * 100, 100, STRATA_F32, STRATA_SUM,
-                       nullptr, &work);
+    api.reduce_scatter(world.world(),
+                       data.data(),
+                       data.data() + world.rank() * 100,
+                       100,
+                       STRATA_F32,
+                       STRATA_SUM,
+                       nullptr,
+                       &work);
     EXPECT_EQ(world.bytes_sent(), 3600);  // and (4-1) slices of 400
     api.broadcast(world.world(), data.data(), 100, STRATA_F32, 1, nullptr, &work);
     EXPECT_EQ(world.bytes_sent(), world.rank() == 1 ? 4800 : 3600);
@@ -134,8 +145,9 @@ TEST(CommService, RefusesNegativeCountsAndUnknownTypesBeforeAnyRankWaits) {
   strata_work* work = nullptr;
   float value = 1;
 
-  EXPECT_EQ(comm_service()->all_reduce(world.world(), &value, -1, STRATA_F32, STRATA_SUM, nullptr, &work),
-            STRATA_E_ARGUMENT);
+  EXPECT_EQ(
+      comm_service()->all_reduce(world.world(), &value, -1, STRATA_F32, STRATA_SUM, nullptr, &work),
+      STRATA_E_ARGUMENT);
   EXPECT_EQ(comm_service()->all_reduce(world.world(), &value, 1, 99, STRATA_SUM, nullptr, &work),
             STRATA_E_ARGUMENT);
 }

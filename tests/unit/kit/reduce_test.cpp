@@ -1,8 +1,6 @@
 // Reductions in rank order and the half types' conversions.
 #include "strata/kit/reduce.hpp"
 
-#include <gtest/gtest.h>
-
 #include <array>
 #include <bit>
 #include <cmath>
@@ -10,8 +8,10 @@
 #include <limits>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "strata/cpp/error.hpp"
-#include "strata/kit/half.hpp"
+#include "strata/kit/float16.hpp"
 
 namespace strata::kit {
 namespace {
@@ -23,7 +23,8 @@ std::vector<T> reduce(const std::vector<std::vector<T>>& ranks, int32_t dtype, i
     rows.push_back(reinterpret_cast<const std::byte*>(rank.data()));
   }
   std::vector<T> out(ranks[0].size());
-  reduce_rows(rows, reinterpret_cast<std::byte*>(out.data()), static_cast<int64_t>(out.size()), dtype, op);
+  reduce_rows(
+      rows, reinterpret_cast<std::byte*>(out.data()), static_cast<int64_t>(out.size()), dtype, op);
   return out;
 }
 
@@ -39,16 +40,19 @@ TEST(ReduceRows, RoundsHalvesOnceAtTheEnd) {
   const uint16_t one = to_half(1).bits;
 
   EXPECT_EQ(reduce<uint16_t>({{big}, {one}, {one}}, STRATA_F16, STRATA_SUM)[0], to_half(2050).bits);
-  EXPECT_EQ(reduce<uint16_t>({{to_bfloat16(256).bits}, {to_bfloat16(1).bits}, {to_bfloat16(1).bits}}, STRATA_BF16,
-                             STRATA_SUM)[0],
-            to_bfloat16(258).bits);
+  EXPECT_EQ(
+      reduce<uint16_t>({{to_bfloat16(256).bits}, {to_bfloat16(1).bits}, {to_bfloat16(1).bits}},
+                       STRATA_BF16,
+                       STRATA_SUM)[0],
+      to_bfloat16(258).bits);
 }
 
 TEST(ReduceRows, GivesTheSameBitsWhereverAnArrayIsCut) {
   std::vector<std::vector<float>> ranks(5, std::vector<float>(3001));
   for (size_t rank = 0; rank < ranks.size(); ++rank) {
     for (size_t i = 0; i < ranks[rank].size(); ++i) {
-      ranks[rank][i] = std::sin(static_cast<float>(i * 7 + rank * 131)) * std::pow(10.F, static_cast<float>(rank));
+      ranks[rank][i] = std::sin(static_cast<float>(i * 7 + rank * 131)) *
+                       std::pow(10.F, static_cast<float>(rank));
     }
   }
 
@@ -64,8 +68,9 @@ TEST(ReduceRows, GivesTheSameBitsWhereverAnArrayIsCut) {
 }
 
 TEST(ReduceRows, WrapsIntegersAround) {
-  EXPECT_EQ(reduce<int32_t>({{std::numeric_limits<int32_t>::max()}, {1}}, STRATA_I32, STRATA_SUM)[0],
-            std::numeric_limits<int32_t>::min());
+  EXPECT_EQ(
+      reduce<int32_t>({{std::numeric_limits<int32_t>::max()}, {1}}, STRATA_I32, STRATA_SUM)[0],
+      std::numeric_limits<int32_t>::min());
   EXPECT_EQ(reduce<uint8_t>({{200}, {100}}, STRATA_U8, STRATA_SUM)[0], 44);
 }
 
@@ -112,7 +117,7 @@ TEST(Half, RoundsTiesToEvenAndOverflowsToInfinity) {
   EXPECT_EQ(to_half(2051).bits, to_half(2052).bits);
   EXPECT_EQ(to_half(65519.F).bits, 0x7BFF);
   EXPECT_EQ(to_half(65520.F).bits, 0x7C00);
-  EXPECT_EQ(to_half(std::ldexp(1.F, -25)).bits, 0);          // half a step: to even, zero
+  EXPECT_EQ(to_half(std::ldexp(1.F, -25)).bits, 0);  // half a step: to even, zero
   EXPECT_EQ(to_half(std::ldexp(1.5F, -25)).bits, 1);
   EXPECT_EQ(to_half(std::nanf("")).bits & 0x7FFF, 0x7E00);
 }

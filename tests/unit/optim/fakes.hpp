@@ -8,9 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "strata/abi/services.h"
+
 #include "border/runtime.hpp"
 #include "optim/updater.hpp"
-#include "strata/abi/services.h"
 
 /// The test's buffer: plain memory.
 struct strata_buffer {
@@ -40,7 +41,11 @@ inline const strata_memory_api& fake_memory() {
   static const strata_memory_api api = [] {
     strata_memory_api out = {};
     out.h = STRATA_HDR(strata_memory_api);
-    out.buffer_new = [](strata_runtime* rt, int64_t bytes, uint32_t flags, strata_str tag, strata_buffer** buffer) {
+    out.buffer_new = [](strata_runtime* rt,
+                        int64_t bytes,
+                        uint32_t flags,
+                        strata_str tag,
+                        strata_buffer** buffer) {
       FakeRuntime::of(rt).tags.emplace_back(border::view(tag));
       const auto fill = (flags & STRATA_BUFFER_ZEROED) != 0 ? std::byte{0} : std::byte{0xFF};
       *buffer = std::make_unique<strata_buffer>().release();
@@ -73,7 +78,13 @@ inline const strata_comm_api& fake_comm() {
     out.h = STRATA_HDR(strata_comm_api);
     out.world = [](strata_runtime* rt) { return &FakeRuntime::of(rt).world; };
     out.size = [](const strata_group* group) { return group->size; };
-    out.all_reduce = [](strata_group* group, void* data, int64_t, int32_t, int32_t, strata_stream*, strata_work**) {
+    out.all_reduce = [](strata_group* group,
+                        void* data,
+                        int64_t,
+                        int32_t,
+                        int32_t,
+                        strata_stream*,
+                        strata_work**) {
       ++group->reductions;
       auto* const flag = static_cast<int32_t*>(data);
       *flag = *flag > group->others ? *flag : group->others;
@@ -97,10 +108,12 @@ struct FakeOptimizer {
   }
 
   static strata_rc step(void* self, const strata_optim_step_args* args) {
-    static_cast<FakeOptimizer*>(self)->steps.emplace_back(args->chunks, args->chunks + args->n_chunks);
+    static_cast<FakeOptimizer*>(self)->steps.emplace_back(args->chunks,
+                                                          args->chunks + args->n_chunks);
     for (uint64_t i = 0; i < args->n_chunks; ++i) {
       const strata_optim_chunk& c = args->chunks[i];
-      const auto lr = static_cast<float>(args->hypers[static_cast<uint64_t>(c.group) * args->n_hypers]);
+      const auto lr =
+          static_cast<float>(args->hypers[static_cast<uint64_t>(c.group) * args->n_hypers]);
       for (int64_t k = 0; k < c.count; ++k) {
         static_cast<float*>(c.value)[k] -= lr * static_cast<const float*>(c.grad)[k];
         static_cast<float*>(c.state[0])[k] += 1;
@@ -112,14 +125,17 @@ struct FakeOptimizer {
   /// Owned by the test.
   border::Object<strata_optimizer_api> object() {
     static const strata_optimizer_api api = {
-        {STRATA_HDR(strata_optimizer_api), [](void*) {}, [](void*, strata_str) -> const void* { return nullptr; }},
+        {STRATA_HDR(strata_optimizer_api),
+         [](void*) {},
+         [](void*, strata_str) -> const void* { return nullptr; }},
         &describe,
         &step};
     return {strata_object{this, &api}, "FakeOptimizer"};
   }
 };
 
-/// A view of float parameters that lie one after the other; values are 1, gradients what the test writes.
+/// A view of float parameters that lie one after the other; values are 1, gradients what the test
+/// writes.
 struct FakeView {
   explicit FakeView(const std::vector<strata_segment>& segments) {
     view.segments = segments;
@@ -143,6 +159,7 @@ struct FakeView {
   FakeView& operator=(const FakeView&) = delete;
 
   float* values() { return reinterpret_cast<float*>(value.bytes.data()); }
+
   float* grads() { return reinterpret_cast<float*>(grad.bytes.data()); }
 
   strata_buffer value;

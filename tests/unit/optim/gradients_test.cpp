@@ -1,5 +1,5 @@
 // Loops over gradients: same bits however cut, all element types; half precision conversions.
-#include <gtest/gtest.h>
+#include "optim/gradients.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -7,7 +7,8 @@
 #include <random>
 #include <vector>
 
-#include "optim/gradients.hpp"
+#include <gtest/gtest.h>
+
 #include "strata/kit/float16.hpp"
 
 namespace strata::optim {
@@ -51,11 +52,14 @@ TEST_P(PowerSums, AreTheSumsOfPowers) {
   EXPECT_NEAR(sum.total(), wanted, 1e-12 * wanted);
 }
 
-INSTANTIATE_TEST_SUITE_P(Orders, PowerSums, testing::Values(1, 2, 3.5, std::numeric_limits<double>::infinity()));
+INSTANTIATE_TEST_SUITE_P(Orders,
+                         PowerSums,
+                         testing::Values(1, 2, 3.5, std::numeric_limits<double>::infinity()));
 
 TEST(Gradients, HalvesAreScaledAndLookedAt) {
   std::vector<kit::BFloat16> brain = {kit::to_bfloat16(3), kit::to_bfloat16(-1)};
-  std::vector<kit::Half> half = {kit::to_half(3), kit::to_half(std::numeric_limits<float>::infinity())};
+  std::vector<kit::Half> half = {kit::to_half(3),
+                                 kit::to_half(std::numeric_limits<float>::infinity())};
 
   EXPECT_FALSE(scale_and_look({brain.data(), 2, STRATA_BF16}, 0.5));
   EXPECT_TRUE(scale_and_look({half.data(), 2, STRATA_F16}, 0.5));
@@ -80,7 +84,8 @@ double half_value(uint16_t bits) {
   const int exponent = (bits >> 10) & 31;
   const double sign = (bits & 0x8000) != 0 ? -1 : 1;
   const double fraction = bits & 1023;
-  return sign * (exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25));
+  return sign *
+         (exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25));
 }
 
 TEST(Float16, EveryFiniteHalfIsReadAsDefinedAndComesBack) {
@@ -115,8 +120,8 @@ TEST(Float16, BeyondTheLargestIsInfinityAndNaNStaysNaN) {
 
 TEST(Float16, BFloat16RoundsToNearestWithTiesToEven) {
   EXPECT_EQ(kit::to_bfloat16(1.0F).bits, 0x3F80);
-  EXPECT_EQ(kit::to_bfloat16(1.0F + 0x1p-8F).bits, 0x3F80);           // half way, down to even
-  EXPECT_EQ(kit::to_bfloat16(1.0F + 3 * 0x1p-8F).bits, 0x3F82);       // half way, up to even
+  EXPECT_EQ(kit::to_bfloat16(1.0F + 0x1p-8F).bits, 0x3F80);      // half way, down to even
+  EXPECT_EQ(kit::to_bfloat16(1.0F + 3 * 0x1p-8F).bits, 0x3F82);  // half way, up to even
   EXPECT_EQ(kit::to_bfloat16(1.0F + 0x1p-8F + 0x1p-20F).bits, 0x3F81);
   EXPECT_EQ(kit::to_bfloat16(3.4e38F).bits, 0x7F80);
   EXPECT_TRUE(std::isnan(kit::to_float(kit::to_bfloat16(std::nanf("")))));

@@ -1,9 +1,10 @@
 // paramwise_cfg: which rule wins, which groups come out; the table of hyper-parameters.
+#include "optim/groups.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "config/parse.hpp"
-#include "optim/groups.hpp"
 
 namespace strata::optim {
 namespace {
@@ -12,10 +13,12 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const std::vector<Hyper> kHypers = {
-    {"lr", 1.0, STRATA_HYPER_LR}, {"weight_decay", 0.1, STRATA_HYPER_DECAY}, {"momentum", 0.9, STRATA_HYPER_MOMENTUM}};
+const std::vector<Hyper> kHypers = {{"lr", 1.0, STRATA_HYPER_LR},
+                                    {"weight_decay", 0.1, STRATA_HYPER_DECAY},
+                                    {"momentum", 0.9, STRATA_HYPER_MOMENTUM}};
 
-ParamGroups groups(const std::vector<ParamInfo>& params, const std::string& toml,
+ParamGroups groups(const std::vector<ParamInfo>& params,
+                   const std::string& toml,
                    const std::vector<Hyper>& hypers = kHypers) {
   const config::Value paramwise = config::parse_toml(toml, "test.toml");
   return make_groups(params, &paramwise, hypers);
@@ -36,7 +39,9 @@ std::string refusal(const std::string& toml, const std::vector<Hyper>& hypers = 
   return {};
 }
 
-ParamInfo param(std::string name, std::string module = "Linear", std::vector<int64_t> shape = {4, 4}) {
+ParamInfo param(std::string name,
+                std::string module = "Linear",
+                std::vector<int64_t> shape = {4, 4}) {
   return {std::move(name), std::move(shape), true, std::move(module), 1, 0};
 }
 
@@ -61,7 +66,8 @@ TEST(ParamGroups, WithoutRulesAllTrainableParametersAreOneGroup) {
 }
 
 TEST(ParamGroups, EqualGroupsAreOne) {
-  const ParamGroups out = groups({kWeight, kNormWeight, kNormBias, kBias}, "norm_decay_mult = 0\nbias_decay_mult = 0");
+  const ParamGroups out =
+      groups({kWeight, kNormWeight, kNormBias, kBias}, "norm_decay_mult = 0\nbias_decay_mult = 0");
 
   EXPECT_THAT(out.group_of, ElementsAre(0, 1, 1, 1));
 }
@@ -69,7 +75,9 @@ TEST(ParamGroups, EqualGroupsAreOne) {
 TEST(ParamGroups, OptionsAreLoggedAsMmengineDoes) {
   const ParamGroups out = groups({kBias}, "bias_lr_mult = 2\nbias_decay_mult = 0");
 
-  EXPECT_THAT(out.log, ElementsAre("paramwise_options -- fc.bias:lr=2", "paramwise_options -- fc.bias:weight_decay=0"));
+  EXPECT_THAT(out.log,
+              ElementsAre("paramwise_options -- fc.bias:lr=2",
+                          "paramwise_options -- fc.bias:weight_decay=0"));
 }
 
 TEST(ParamwiseRules, BiasRateDoesNotApplyToNormsAndDeformableConvolutions) {
@@ -117,7 +125,8 @@ TEST(CustomKeys, OfEqualLengthTheAlphabeticallyFirstWins) {
 }
 
 TEST(CustomKeys, MaySetAnyHyperParameter) {
-  const ParamGroups out = groups({kBias}, "[custom_keys]\nfc = {momentum = 0.5, weight_decay = 0.3, decay_mult = 9}");
+  const ParamGroups out =
+      groups({kBias}, "[custom_keys]\nfc = {momentum = 0.5, weight_decay = 0.3, decay_mult = 9}");
 
   EXPECT_THAT(out.groups[0], ElementsAre(1.0, 0.3, 0.5));
 }
@@ -136,7 +145,8 @@ TEST(ParamwiseConfig, DecayRulesWantAnOptimizerThatDecays) {
 }
 
 TEST(HyperTables, FindTheMomentumOfAdamByItsFlag) {
-  const HyperTable table({{"lr", 1, STRATA_HYPER_LR}, {"beta1", 0.9, STRATA_HYPER_MOMENTUM}}, {{1, 0.9}});
+  const HyperTable table({{"lr", 1, STRATA_HYPER_LR}, {"beta1", 0.9, STRATA_HYPER_MOMENTUM}},
+                         {{1, 0.9}});
 
   EXPECT_EQ(table.value("momentum"), 0.9);
   EXPECT_EQ(table.value("beta1"), 0.9);

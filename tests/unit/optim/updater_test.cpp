@@ -1,9 +1,9 @@
 // Updates over views: chunks, untouched parameters, norms, agreement of ranks, state.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "fakes.hpp"
 
@@ -21,17 +21,21 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 
 /// Three parameters of 4, 3 and 2 elements in one view, with a gap of padding before the last.
 struct Rig {
-  explicit Rig(std::vector<int32_t> groups = {0, 0, 0}, std::vector<std::vector<double>> hypers = {{0.5}}) {
+  explicit Rig(std::vector<int32_t> groups = {0, 0, 0},
+               std::vector<std::vector<double>> hypers = {{0.5}}) {
     params = {{"a", 4, groups[0]}, {"b", 3, groups[1]}, {"c", 2, groups[2]}};
     table = std::move(hypers);
   }
 
   Updater& updater() {
     if (!made) {
-      optim::UpdaterParts parts{{view.view}, params, optimizer.object(), HyperTable({{"lr", 0.5, STRATA_HYPER_LR}}, table),
+      optim::UpdaterParts parts{{view.view},
+                                params,
+                                optimizer.object(),
+                                HyperTable({{"lr", 0.5, STRATA_HYPER_LR}}, table),
                                 strategy};
-      made = std::make_unique<Updater>(std::move(parts),
-                                       optim::Services{&fake_memory(), &fake_params(), &fake_comm(), &rt});
+      made = std::make_unique<Updater>(
+          std::move(parts), optim::Services{&fake_memory(), &fake_params(), &fake_comm(), &rt});
       rt.update = made.get();
     }
     return *made;
@@ -46,7 +50,8 @@ struct Rig {
   std::unique_ptr<Updater> made;
 };
 
-std::vector<std::pair<int64_t, int64_t>> count_and_step(const std::vector<strata_optim_chunk>& chunks) {
+std::vector<std::pair<int64_t, int64_t>> count_and_step(
+    const std::vector<strata_optim_chunk>& chunks) {
   std::vector<std::pair<int64_t, int64_t>> out;
   for (const strata_optim_chunk& c : chunks) {
     out.emplace_back(c.count, c.step);
@@ -81,7 +86,8 @@ TEST(Updater, CutsWhereTheGroupChangesAndUsesItsHyperParameters) {
 
   s.updater().optimizer_step();
 
-  EXPECT_THAT(count_and_step(s.optimizer.steps[0]), ElementsAre(std::pair(4, 1), std::pair(3, 1), std::pair(2, 1)));
+  EXPECT_THAT(count_and_step(s.optimizer.steps[0]),
+              ElementsAre(std::pair(4, 1), std::pair(3, 1), std::pair(2, 1)));
   EXPECT_EQ(s.view.values()[0], 0.5F);
   EXPECT_EQ(s.view.values()[4], 0.75F);
 }
@@ -94,7 +100,8 @@ TEST(Updater, LeavesUntouchedParametersAloneAndCountsTheirStepsApart) {
   s.updater().optimizer_step();
 
   EXPECT_THAT(count_and_step(s.optimizer.steps[0]), ElementsAre(std::pair(4, 1), std::pair(2, 1)));
-  EXPECT_THAT(count_and_step(s.optimizer.steps[1]), ElementsAre(std::pair(4, 2), std::pair(3, 1), std::pair(2, 2)));
+  EXPECT_THAT(count_and_step(s.optimizer.steps[1]),
+              ElementsAre(std::pair(4, 2), std::pair(3, 1), std::pair(2, 2)));
   EXPECT_EQ(s.updater().steps("a"), 2);
   EXPECT_EQ(s.updater().steps("b"), 1);
 }
@@ -244,12 +251,18 @@ TEST(Updater, StateGoesByParameterNameIntoOtherViews) {
   });
   FakeView cut{{segment(0, 2, 2, 0), segment(2, 0, 3, 1)}};  // the second half of a, all of b
   FakeOptimizer optimizer;
-  Updater into({{cut.view}, from.params, optimizer.object(), HyperTable({{"lr", 0.5, STRATA_HYPER_LR}}, {{0.5}}), nullptr},
+  Updater into({{cut.view},
+                from.params,
+                optimizer.object(),
+                HyperTable({{"lr", 0.5, STRATA_HYPER_LR}}, {{0.5}}),
+                nullptr},
                {&fake_memory(), &fake_params(), nullptr, &from.rt});
 
   into.for_each_state([&](const StateSlice& slice) {
     const std::string name(slice.param);
-    std::memcpy(slice.data, saved[name].data() + slice.param_offset, static_cast<size_t>(slice.count) * sizeof(float));
+    std::memcpy(slice.data,
+                saved[name].data() + slice.param_offset,
+                static_cast<size_t>(slice.count) * sizeof(float));
     into.set_steps(name, steps[name]);
   });
   from.rt.untouched[1] = false;
@@ -257,7 +270,8 @@ TEST(Updater, StateGoesByParameterNameIntoOtherViews) {
 
   EXPECT_THAT(count_and_step(optimizer.steps[0]), ElementsAre(std::pair(2, 2), std::pair(3, 1)));
   std::vector<float> counts;
-  into.for_each_state([&](const StateSlice& slice) { counts.push_back(static_cast<float*>(slice.data)[0]); });
+  into.for_each_state(
+      [&](const StateSlice& slice) { counts.push_back(static_cast<float*>(slice.data)[0]); });
   EXPECT_THAT(counts, ElementsAre(2.0F, 1.0F));
 }
 

@@ -1,10 +1,10 @@
 // Updates against those of torch's fused CPU kernels, bit by bit.
-#include <gtest/gtest.h>
-
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "optim_host.hpp"
 
@@ -96,18 +96,22 @@ TEST_P(TorchUpdates, AreReproducedToTheBit) {
   for (size_t step = 0; step < golden.grads.size(); ++step) {
     chunk.grad = golden.grads[step].data();
     chunk.step = static_cast<int64_t>(step) + 1;
-    const strata_optim_step_args args = {STRATA_HDR(strata_optim_step_args), &chunk, 1, hypers.data(), hypers.size(),
-                                         1.0, nullptr};
+    const strata_optim_step_args args = {
+        STRATA_HDR(strata_optim_step_args), &chunk, 1, hypers.data(), hypers.size(), 1.0, nullptr};
     optimizer.call(&strata_optimizer_api::step, &args);
 
     EXPECT_EQ(value, golden.values[step]) << "step " << step + 1;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, TorchUpdates, testing::ValuesIn(read_golden()),
+INSTANTIATE_TEST_SUITE_P(Golden,
+                         TorchUpdates,
+                         testing::ValuesIn(read_golden()),
                          [](const auto& test) { return test.param.name; });
 
-TEST(GoldenUpdates, AreAllThere) { EXPECT_EQ(read_golden().size(), 11U); }
+TEST(GoldenUpdates, AreAllThere) {
+  EXPECT_EQ(read_golden().size(), 11U);
+}
 
 }  // namespace
 }  // namespace strata::test

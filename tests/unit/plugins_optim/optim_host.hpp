@@ -1,19 +1,20 @@
-// A host for tests of optimizer plugins: configuration from TOML text, and services that note what they are asked.
+// A host for tests of optimizer plugins: configuration from TOML text, and services that note what
+// they are asked.
 #pragma once
 
 #include <dlfcn.h>
-
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "strata/abi.h"
 
 #include "border/errors.hpp"
 #include "border/object.hpp"
 #include "border/runtime.hpp"
 #include "config/parse.hpp"
 #include "registry/config_service.hpp"
-#include "strata/abi.h"
 
 namespace strata::test {
 
@@ -65,9 +66,13 @@ inline const void* optim_service(strata_str id) {
 }
 
 inline const strata_host* optim_host() {
-  static const strata_log_api log = {STRATA_HDR(strata_log_api), [](strata_runtime*, int32_t) { return 0; },
+  static const strata_log_api log = {STRATA_HDR(strata_log_api),
+                                     [](strata_runtime*, int32_t) { return 0; },
                                      [](strata_runtime*, int32_t, strata_str) {}};
-  static const strata_host host = {STRATA_HDR(strata_host), border::error_service(), &log, registry::config_service(),
+  static const strata_host host = {STRATA_HDR(strata_host),
+                                   border::error_service(),
+                                   &log,
+                                   registry::config_service(),
                                    &optim_service};
   return &host;
 }
@@ -81,22 +86,29 @@ class OptimPlugin {
     if (library == nullptr) {
       throw run_error("cannot load ", path, ": ", ::dlerror());
     }
-    const auto entry = reinterpret_cast<strata_plugin_entry_fn>(::dlsym(library, STRATA_PLUGIN_ENTRY));
+    const auto entry =
+        reinterpret_cast<strata_plugin_entry_fn>(::dlsym(library, STRATA_PLUGIN_ENTRY));
     plugin_ = entry();
     border::check(plugin_->init(optim_host()));
   }
 
   /// toml: the table; kept as long as this.
   template <class Api>
-  border::Object<Api> create(const std::string& type, const std::string& toml = {}, strata_runtime* rt = nullptr) {
+  border::Object<Api> create(const std::string& type,
+                             const std::string& toml = {},
+                             strata_runtime* rt = nullptr) {
     configs_.push_back(std::make_unique<config::Value>(config::parse_toml(toml, "test.toml")));
     return create<Api>(type, *configs_.back(), rt);
   }
 
   template <class Api>
-  border::Object<Api> create(const std::string& type, const config::Value& table, strata_runtime* rt = nullptr) {
-    const strata_create_args args = {STRATA_HDR(strata_create_args), border::view(std::string_view(type)),
-                                     registry::as_node(table), rt};
+  border::Object<Api> create(const std::string& type,
+                             const config::Value& table,
+                             strata_runtime* rt = nullptr) {
+    const strata_create_args args = {STRATA_HDR(strata_create_args),
+                                     border::view(std::string_view(type)),
+                                     registry::as_node(table),
+                                     rt};
     strata_object object{};
     border::check(plugin_->create(&args, &object));
     return border::Object<Api>(object, type);

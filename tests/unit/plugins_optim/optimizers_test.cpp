@@ -1,13 +1,15 @@
-// Optimizers against a reference in long double, for every element type, odd lengths and odd addresses.
-#include <gtest/gtest.h>
-
+// Optimizers against a reference in long double, for every element type, odd lengths and odd
+// addresses.
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <random>
 
-#include "optim_host.hpp"
+#include <gtest/gtest.h>
+
 #include "strata/kit/float16.hpp"
+
+#include "optim_host.hpp"
 
 namespace strata::test {
 namespace {
@@ -42,18 +44,24 @@ void write_element(char* at, int32_t dtype, double value) {
   } else if (dtype == STRATA_F32) {
     std::memcpy(at, &narrow, sizeof(narrow));
   } else {
-    const uint16_t bits = dtype == STRATA_F16 ? kit::to_half(narrow).bits : kit::to_bfloat16(narrow).bits;
+    const uint16_t bits =
+        dtype == STRATA_F16 ? kit::to_half(narrow).bits : kit::to_bfloat16(narrow).bits;
     std::memcpy(at, &bits, sizeof(bits));
   }
 }
 
-size_t width_of(int32_t dtype) { return dtype == STRATA_F64 ? 8 : dtype == STRATA_F32 ? 4 : 2; }
+size_t width_of(int32_t dtype) {
+  return dtype == STRATA_F64 ? 8 : dtype == STRATA_F32 ? 4 : 2;
+}
 
 /// Memory of n elements that begins one element past an aligned address.
 struct Array {
-  Array(int64_t n, int32_t type) : dtype(type), bytes((static_cast<size_t>(n) + 1) * width_of(type)) {}
+  Array(int64_t n, int32_t type)
+      : dtype(type), bytes((static_cast<size_t>(n) + 1) * width_of(type)) {}
 
-  [[nodiscard]] char* at(int64_t i) { return bytes.data() + (static_cast<size_t>(i) + 1) * width_of(dtype); }
+  [[nodiscard]] char* at(int64_t i) {
+    return bytes.data() + (static_cast<size_t>(i) + 1) * width_of(dtype);
+  }
 
   int32_t dtype;
   std::vector<char> bytes;
@@ -105,11 +113,17 @@ std::vector<double> hypers_of(const border::Object<strata_optimizer_api>& optimi
   return out;
 }
 
-void update(const border::Object<strata_optimizer_api>& optimizer, const std::vector<strata_optim_chunk>& chunks,
+void update(const border::Object<strata_optimizer_api>& optimizer,
+            const std::vector<strata_optim_chunk>& chunks,
             double grad_scale = 1) {
   const std::vector<double> hypers = hypers_of(optimizer);
-  const strata_optim_step_args args = {STRATA_HDR(strata_optim_step_args), chunks.data(), chunks.size(), hypers.data(),
-                                       hypers.size(), grad_scale, nullptr};
+  const strata_optim_step_args args = {STRATA_HDR(strata_optim_step_args),
+                                       chunks.data(),
+                                       chunks.size(),
+                                       hypers.data(),
+                                       hypers.size(),
+                                       grad_scale,
+                                       nullptr};
   optimizer.call(&strata_optimizer_api::step, &args);
 }
 
@@ -161,7 +175,8 @@ struct Types {
 
 class Optimizers : public testing::TestWithParam<Types> {
  protected:
-  void expect_reference(const border::Object<strata_optimizer_api>& optimizer, const Reference& reference) {
+  void expect_reference(const border::Object<strata_optimizer_api>& optimizer,
+                        const Reference& reference) {
     for (int64_t n = 1; n <= 67; ++n) {
       Problem problem(n, GetParam().value, GetParam().grad);
       Problem before = problem;
@@ -174,7 +189,8 @@ class Optimizers : public testing::TestWithParam<Types> {
         const Real p = read_element(before.value.at(i), GetParam().value);
         const Real g = read_element(before.grad.at(i), GetParam().grad);
         const auto wanted = static_cast<double>(reference(p, g, 3));
-        EXPECT_NEAR(read_element(problem.value.at(i), GetParam().value), wanted,
+        EXPECT_NEAR(read_element(problem.value.at(i), GetParam().value),
+                    wanted,
                     tolerance(GetParam().value) * std::max(1.0, std::abs(wanted)));
       }
     }
@@ -204,23 +220,30 @@ TEST_P(Optimizers, AdamWFollowsItsFormula) {
 TEST_P(Optimizers, SgdFollowsItsFormula) {
   OptimPlugin plugin("optimizer_sgd");
   expect_reference(
-      plugin.create<strata_optimizer_api>("SGD", "lr = 0.1\nmomentum = 0.9\nweight_decay = 0.01"), sgd_reference);
+      plugin.create<strata_optimizer_api>("SGD", "lr = 0.1\nmomentum = 0.9\nweight_decay = 0.01"),
+      sgd_reference);
 }
 
 TEST_P(Optimizers, AdamGivesTheSameBitsHoweverItIsCut) {
   OptimPlugin plugin("optimizer_adam");
-  expect_same_bits_when_cut(plugin.create<strata_optimizer_api>("Adam", "weight_decay = 0.1\namsgrad = true"));
+  expect_same_bits_when_cut(
+      plugin.create<strata_optimizer_api>("Adam", "weight_decay = 0.1\namsgrad = true"));
 }
 
 TEST_P(Optimizers, SgdGivesTheSameBitsHoweverItIsCut) {
   OptimPlugin plugin("optimizer_sgd");
-  expect_same_bits_when_cut(plugin.create<strata_optimizer_api>("SGD", "lr = 0.1\nmomentum = 0.9\nnesterov = true"));
+  expect_same_bits_when_cut(
+      plugin.create<strata_optimizer_api>("SGD", "lr = 0.1\nmomentum = 0.9\nnesterov = true"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, Optimizers,
-                         testing::Values(Types{STRATA_F32, STRATA_F32}, Types{STRATA_F64, STRATA_F64},
-                                         Types{STRATA_BF16, STRATA_BF16}, Types{STRATA_F16, STRATA_F16},
-                                         Types{STRATA_F32, STRATA_BF16}, Types{STRATA_F32, STRATA_F16},
+INSTANTIATE_TEST_SUITE_P(Types,
+                         Optimizers,
+                         testing::Values(Types{STRATA_F32, STRATA_F32},
+                                         Types{STRATA_F64, STRATA_F64},
+                                         Types{STRATA_BF16, STRATA_BF16},
+                                         Types{STRATA_F16, STRATA_F16},
+                                         Types{STRATA_F32, STRATA_BF16},
+                                         Types{STRATA_F32, STRATA_F16},
                                          Types{STRATA_BF16, STRATA_F32}));
 
 TEST(OptimizerBlocks, LongChunksOfHalvesPassThroughSeveralBlocks) {
@@ -252,11 +275,17 @@ TEST(OptimizerConfig, RefusesWhatCannotTrain) {
   OptimPlugin adam("optimizer_adam");
   OptimPlugin sgd("optimizer_sgd");
 
-  EXPECT_NE(error_of([&] { (void)adam.create<strata_optimizer_api>("AdamW", "betas = [0.9]"); }).find("betas"),
+  EXPECT_NE(error_of([&] {
+              (void)adam.create<strata_optimizer_api>("AdamW", "betas = [0.9]");
+            }).find("betas"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { (void)adam.create<strata_optimizer_api>("Adam", "betas = [1.0, 0.9]"); }).find("[0, 1)"),
+  EXPECT_NE(error_of([&] {
+              (void)adam.create<strata_optimizer_api>("Adam", "betas = [1.0, 0.9]");
+            }).find("[0, 1)"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { (void)sgd.create<strata_optimizer_api>("SGD", "lr = 1\nnesterov = true"); }).find("momentum"),
+  EXPECT_NE(error_of([&] {
+              (void)sgd.create<strata_optimizer_api>("SGD", "lr = 1\nnesterov = true");
+            }).find("momentum"),
             std::string::npos);
 }
 
@@ -265,7 +294,8 @@ TEST(OptimizerConfig, AdamDecaysLessThanAdamWByDefault) {
 
   EXPECT_EQ(hypers_of(plugin.create<strata_optimizer_api>("AdamW")),
             (std::vector<double>{1e-3, 1e-2, 0.9, 0.999, 1e-8}));
-  EXPECT_EQ(hypers_of(plugin.create<strata_optimizer_api>("Adam")), (std::vector<double>{1e-3, 0, 0.9, 0.999, 1e-8}));
+  EXPECT_EQ(hypers_of(plugin.create<strata_optimizer_api>("Adam")),
+            (std::vector<double>{1e-3, 0, 0.9, 0.999, 1e-8}));
 }
 
 }  // namespace

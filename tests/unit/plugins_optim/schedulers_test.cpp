@@ -1,12 +1,14 @@
 // The scheduler plugins under the host's Schedulers: values against closed forms, chains, state.
-#include <gtest/gtest.h>
+#include "optim/schedulers.hpp"
 
 #include <cmath>
 #include <numbers>
 
-#include "optim/schedulers.hpp"
-#include "optim_host.hpp"
+#include <gtest/gtest.h>
+
 #include "strata/abi/services.h"
+
+#include "optim_host.hpp"
 
 namespace strata::test {
 namespace {
@@ -40,7 +42,9 @@ struct Training {
   }
 
   /// The value at step 0 and after each of n - 1 steps.
-  std::vector<double> values(int n, int32_t when = STRATA_AFTER_EPOCH, const std::string& name = "lr") {
+  std::vector<double> values(int n,
+                             int32_t when = STRATA_AFTER_EPOCH,
+                             const std::string& name = "lr") {
     std::vector<double> out = {*table.value(name)};
     for (int i = 1; i < n; ++i) {
       schedulers.step(when);
@@ -55,7 +59,9 @@ struct Training {
   Schedulers schedulers;
 };
 
-void expect_near(const std::vector<double>& found, const std::vector<double>& wanted, double tolerance = 5e-6) {
+void expect_near(const std::vector<double>& found,
+                 const std::vector<double>& wanted,
+                 double tolerance = 5e-6) {
   ASSERT_EQ(found.size(), wanted.size());
   for (size_t i = 0; i < found.size(); ++i) {
     EXPECT_NEAR(found[i], wanted[i], tolerance) << "step " << i;
@@ -77,7 +83,8 @@ TEST(SchedulerValues, CosineAnnealingDoesNotQuiteReachItsFloor) {
   const auto found = Training(scheduler("CosineAnnealingLR")).values(10);
 
   for (int t = 0; t < 10; ++t) {
-    EXPECT_NEAR(found[static_cast<size_t>(t)], (1 + std::cos(std::numbers::pi * t / 10)) / 2, 1e-12);
+    EXPECT_NEAR(
+        found[static_cast<size_t>(t)], (1 + std::cos(std::numbers::pi * t / 10)) / 2, 1e-12);
   }
   EXPECT_NEAR(found.back(), .02447, 5e-6);
 }
@@ -88,7 +95,9 @@ TEST(SchedulerValues, PolyOfPowerTwoFallsToZero) {
 }
 
 TEST(SchedulerValues, LinearFromNothingIsFinite) {
-  expect_near(Training(scheduler("LinearLR", "start_factor = 0\nend = 5")).values(6), {0, .25, .5, .75, 1, 1}, 1e-15);
+  expect_near(Training(scheduler("LinearLR", "start_factor = 0\nend = 5")).values(6),
+              {0, .25, .5, .75, 1, 1},
+              1e-15);
 }
 
 TEST(SchedulerValues, LinearOverOneStepIsAtItsEnd) {
@@ -96,7 +105,9 @@ TEST(SchedulerValues, LinearOverOneStepIsAtItsEnd) {
 }
 
 TEST(SchedulerValues, ConstantHoldsUntilTheLastStep) {
-  expect_near(Training(scheduler("ConstantLR", "factor = 0.5\nend = 4")).values(6), {.5, .5, .5, 1, 1, 1}, 0);
+  expect_near(Training(scheduler("ConstantLR", "factor = 0.5\nend = 4")).values(6),
+              {.5, .5, .5, 1, 1, 1},
+              0);
 }
 
 TEST(SchedulerValues, ConstantFromNothingComesBackToTheBase) {
@@ -105,12 +116,14 @@ TEST(SchedulerValues, ConstantFromNothingComesBackToTheBase) {
 
 TEST(SchedulerValues, StepDropsEveryStepSize) {
   expect_near(Training(scheduler("StepLR", "step_size = 3\ngamma = 0.5")).values(10),
-              {1, 1, 1, .5, .5, .5, .25, .25, .25, .125}, 0);
+              {1, 1, 1, .5, .5, .5, .25, .25, .25, .125},
+              0);
 }
 
 TEST(SchedulerValues, MultiStepDropsAtEachMilestoneAsOftenAsItIsNamed) {
   expect_near(Training(scheduler("MultiStepLR", "milestones = [2, 5, 5]\ngamma = 0.5")).values(7),
-              {1, 1, .5, .5, .5, .125, .125}, 0);
+              {1, 1, .5, .5, .5, .125, .125},
+              0);
 }
 
 TEST(SchedulerValues, ExponentialFallsByGammaEachStep) {
@@ -119,7 +132,8 @@ TEST(SchedulerValues, ExponentialFallsByGammaEachStep) {
 
 TEST(SchedulerValues, ExponentialConvertedToIterationsFallsByGammaEachEpoch) {
   const auto found =
-      Training(scheduler("ExponentialLR", "gamma = 0.5\nconvert_to_iter_based = true")).values(11, STRATA_AFTER_ITER);
+      Training(scheduler("ExponentialLR", "gamma = 0.5\nconvert_to_iter_based = true"))
+          .values(11, STRATA_AFTER_ITER);
 
   EXPECT_NEAR(found[1], std::pow(0.5, 0.2), 1e-12);
   EXPECT_NEAR(found[5], 0.5, 1e-12);
@@ -127,37 +141,57 @@ TEST(SchedulerValues, ExponentialConvertedToIterationsFallsByGammaEachEpoch) {
 }
 
 TEST(SchedulerValues, CosineGoesUpAgainPastItsHalfPeriod) {
-  const auto found = Training(scheduler("CosineAnnealingLR", "T_max = 4\neta_min_ratio = 0.2")).values(10);
+  const auto found =
+      Training(scheduler("CosineAnnealingLR", "T_max = 4\neta_min_ratio = 0.2")).values(10);
 
   for (int t = 0; t < 10; ++t) {  // 0.2 + 0.8 (1 + cos(pi t / 4)) / 2
-    EXPECT_NEAR(found[static_cast<size_t>(t)], 0.6 + 0.4 * std::cos(std::numbers::pi * t / 4), 1e-12);
+    EXPECT_NEAR(
+        found[static_cast<size_t>(t)], 0.6 + 0.4 * std::cos(std::numbers::pi * t / 4), 1e-12);
   }
 }
 
 TEST(SchedulerValues, CosineRestartStartsEachPeriodFromItsWeight) {
   // First period: 1, .75, .25; second, of weight one half: .5, .25; then constant.
-  expect_near(Training(scheduler("CosineRestartLR", "periods = [3, 2]\nrestart_weights = [1, 0.5]\neta_min = 0")).values(7),
-              {1, .75, .25, .5, .25, .25, .25}, 1e-12);
+  expect_near(Training(scheduler("CosineRestartLR",
+                                 "periods = [3, 2]\nrestart_weights = [1, 0.5]\neta_min = 0"))
+                  .values(7),
+              {1, .75, .25, .5, .25, .25, .25},
+              1e-12);
 }
 
 TEST(SchedulerValues, OneCycleInTwoPhases) {
   // N = 10, pct_start 0.3: up over steps 0..2, down over 2..9; linear.
   const auto found =
-      Training(scheduler("OneCycleLR", "eta_max = 1\nanneal_strategy = \"linear\"\ndiv_factor = 10\nfinal_div_factor = 10"))
+      Training(
+          scheduler(
+              "OneCycleLR",
+              "eta_max = 1\nanneal_strategy = \"linear\"\ndiv_factor = 10\nfinal_div_factor = 10"))
           .values(10);
 
-  expect_near(found, {.1, .55, 1, 1 - .99 / 7, 1 - .99 * 2 / 7, 1 - .99 * 3 / 7, 1 - .99 * 4 / 7, 1 - .99 * 5 / 7,
-                      1 - .99 * 6 / 7, .01},
+  expect_near(found,
+              {.1,
+               .55,
+               1,
+               1 - .99 / 7,
+               1 - .99 * 2 / 7,
+               1 - .99 * 3 / 7,
+               1 - .99 * 4 / 7,
+               1 - .99 * 5 / 7,
+               1 - .99 * 6 / 7,
+               .01},
               1e-12);
 }
 
 TEST(SchedulerValues, OneCycleInThreePhasesComesBackToItsStartFirst) {
   // up over 0..2, back over 2..4, down over 4..9; cosines are half way in the middle.
-  const auto found = Training(scheduler("OneCycleLR", "eta_max = 1\ndiv_factor = 10\nfinal_div_factor = 10\n"
-                                                 "three_phase = true"))
+  const auto found = Training(scheduler("OneCycleLR",
+                                        "eta_max = 1\ndiv_factor = 10\nfinal_div_factor = 10\n"
+                                        "three_phase = true"))
                          .values(10);
 
-  expect_near({found[0], found[1], found[2], found[3], found[4], found[9]}, {.1, .55, 1, .55, .1, .01}, 1e-12);
+  expect_near({found[0], found[1], found[2], found[3], found[4], found[9]},
+              {.1, .55, 1, .55, .1, .01},
+              1e-12);
 }
 
 // --- what they drive, and when
@@ -171,14 +205,17 @@ TEST(SchedulerTargets, MomentumDrivesBeta1OfAdam) {
 }
 
 TEST(SchedulerTargets, AParamSchedulerDrivesWhatItsConfigNames) {
-  Training run(scheduler("StepParamScheduler", "param_name = \"weight_decay\"\nstep_size = 1\ngamma = 0.5"));
+  Training run(
+      scheduler("StepParamScheduler", "param_name = \"weight_decay\"\nstep_size = 1\ngamma = 0.5"));
 
   expect_near(run.values(3, STRATA_AFTER_EPOCH, "weight_decay"), {.01, .005, .0025}, 1e-17);
 }
 
 TEST(SchedulerTargets, AnUnknownHyperParameterIsAnErrorAtItsPlace) {
-  const std::string said = error_of(
-      [] { const Training run(scheduler("StepParamScheduler", "param_name = \"weigth_decay\"\nstep_size = 1")); });
+  const std::string said = error_of([] {
+    const Training run(
+        scheduler("StepParamScheduler", "param_name = \"weigth_decay\"\nstep_size = 1"));
+  });
 
   EXPECT_NE(said.find("test.toml:1"), std::string::npos) << said;
   EXPECT_NE(said.find("weight_decay"), std::string::npos) << said;
@@ -196,9 +233,11 @@ type = "MultiStepLR"
 by_epoch = false
 begin = 5
 milestones = [2, 4]
-)", kTenIters);
+)",
+               kTenIters);
 
-  expect_near(run.values(11, STRATA_AFTER_ITER), {.2, .4, .6, .8, 1, 1, 1, .1, .1, .01, .01}, 1e-12);
+  expect_near(
+      run.values(11, STRATA_AFTER_ITER), {.2, .4, .6, .8, 1, 1, 1, .1, .1, .01, .01}, 1e-12);
 }
 
 TEST(SchedulerChains, TwoSchedulersOfOneWindowMultiply) {
@@ -220,8 +259,10 @@ type = "CosineAnnealingLR"
 }
 
 TEST(SchedulerChains, AnAbsentEndIsTheRuns) {
-  expect_near(Training(scheduler("LinearLR", "by_epoch = false\nstart_factor = 0.1"), kTenIters).values(10, STRATA_AFTER_ITER),
-              {.1, .2, .3, .4, .5, .6, .7, .8, .9, 1}, 1e-12);
+  expect_near(Training(scheduler("LinearLR", "by_epoch = false\nstart_factor = 0.1"), kTenIters)
+                  .values(10, STRATA_AFTER_ITER),
+              {.1, .2, .3, .4, .5, .6, .7, .8, .9, 1},
+              1e-12);
 }
 
 TEST(SchedulerChains, EpochsInARunOfIterationsAreRefused) {
@@ -231,8 +272,10 @@ TEST(SchedulerChains, EpochsInARunOfIterationsAreRefused) {
 }
 
 TEST(SchedulerChains, ConvertedMilestonesCountEpochs) {
-  const auto found = Training(scheduler("MultiStepLR", "milestones = [2]\ngamma = 0.5\nconvert_to_iter_based = true"))
-                         .values(12, STRATA_AFTER_ITER);
+  const auto found =
+      Training(
+          scheduler("MultiStepLR", "milestones = [2]\ngamma = 0.5\nconvert_to_iter_based = true"))
+          .values(12, STRATA_AFTER_ITER);
 
   EXPECT_EQ(found[9], 1);
   EXPECT_EQ(found[10], .5);
@@ -249,27 +292,34 @@ struct Refusal {
 class SchedulerRefusals : public testing::TestWithParam<Refusal> {};
 
 TEST_P(SchedulerRefusals, NameTheField) {
-  const std::string said = error_of([] { const Training run(scheduler(GetParam().type, GetParam().keys)); });
+  const std::string said =
+      error_of([] { const Training run(scheduler(GetParam().type, GetParam().keys)); });
 
   EXPECT_NE(said.find(GetParam().field), std::string::npos) << said;
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Configs, SchedulerRefusals,
-    testing::Values(Refusal{"LinearLR", "start_factor = 1.5", "start_factor"},
-                    Refusal{"ConstantLR", "factor = -1", "factor"}, Refusal{"StepLR", "step_size = 0", "step_size"},
-                    Refusal{"ExponentialLR", "gamma = 0", "gamma"}, Refusal{"LinearLR", "begin = 3\nend = 3", "end"},
-                    Refusal{"LinearLR", "begin = 10", "begins at 10"}, Refusal{"LinearLR", "last_step = 4", "last_step"},
-                    Refusal{"LinearLR", "by_epoch = false\nconvert_to_iter_based = true", "convert_to_iter_based"},
-                    Refusal{"CosineAnnealingLR", "eta_min = 0.1\neta_min_ratio = 0.1", "eta_min_ratio"},
-                    Refusal{"CosineRestartLR", "periods = [3]", "eta_min"},
-                    Refusal{"CosineRestartLR", "periods = [3, 4]\neta_min = 0", "restart_weights"},
-                    Refusal{"OneCycleLR", "eta_max = 1\ntotal_steps = 5", "total_steps"},
-                    Refusal{"OneCycleLR", "eta_max = 1\nanneal_strategy = \"cubic\"", "anneal_strategy"},
-                    Refusal{"OneCycleLR", "eta_max = 1\npct_start = 2", "pct_start"},
-                    Refusal{"ReduceOnPlateauLR", "rule = \"lower\"", "rule"},
-                    Refusal{"ReduceOnPlateauLR", "by_epoch = false", "by_epoch"},
-                    Refusal{"StepParamScheduler", "step_size = 1\nparam_name = \"\"", "param_name"}));
+    Configs,
+    SchedulerRefusals,
+    testing::Values(
+        Refusal{"LinearLR", "start_factor = 1.5", "start_factor"},
+        Refusal{"ConstantLR", "factor = -1", "factor"},
+        Refusal{"StepLR", "step_size = 0", "step_size"},
+        Refusal{"ExponentialLR", "gamma = 0", "gamma"},
+        Refusal{"LinearLR", "begin = 3\nend = 3", "end"},
+        Refusal{"LinearLR", "begin = 10", "begins at 10"},
+        Refusal{"LinearLR", "last_step = 4", "last_step"},
+        Refusal{
+            "LinearLR", "by_epoch = false\nconvert_to_iter_based = true", "convert_to_iter_based"},
+        Refusal{"CosineAnnealingLR", "eta_min = 0.1\neta_min_ratio = 0.1", "eta_min_ratio"},
+        Refusal{"CosineRestartLR", "periods = [3]", "eta_min"},
+        Refusal{"CosineRestartLR", "periods = [3, 4]\neta_min = 0", "restart_weights"},
+        Refusal{"OneCycleLR", "eta_max = 1\ntotal_steps = 5", "total_steps"},
+        Refusal{"OneCycleLR", "eta_max = 1\nanneal_strategy = \"cubic\"", "anneal_strategy"},
+        Refusal{"OneCycleLR", "eta_max = 1\npct_start = 2", "pct_start"},
+        Refusal{"ReduceOnPlateauLR", "rule = \"lower\"", "rule"},
+        Refusal{"ReduceOnPlateauLR", "by_epoch = false", "by_epoch"},
+        Refusal{"StepParamScheduler", "step_size = 1\nparam_name = \"\"", "param_name"}));
 
 // --- plateau
 
@@ -303,15 +353,18 @@ TEST(Plateau, NeverGoesBelowItsMinimum) {
 }
 
 TEST(Plateau, GreaterIsBetterWhenTheRuleSaysSo) {
-  Training run(scheduler("ReduceOnPlateauLR", "patience = 0\nfactor = 0.5\nrule = \"greater\"\nthreshold_rule = \"abs\""));
+  Training run(
+      scheduler("ReduceOnPlateauLR",
+                "patience = 0\nfactor = 0.5\nrule = \"greater\"\nthreshold_rule = \"abs\""));
 
   expect_near(validate(run, {1, 2, 2.00005, 3}), {1, 1, .5, .5}, 0);
 }
 
 TEST(Plateau, AMissingMetricNamesThoseThereAre) {
   Training run(scheduler("ReduceOnPlateauLR", "monitor = \"acuracy\""));
-  const std::string said =
-      error_of([&] { run.schedulers.step(STRATA_AFTER_VAL, {{"accuracy", 1.0}, {"loss", 2.0}}); });
+  const std::string said = error_of([&] {
+    run.schedulers.step(STRATA_AFTER_VAL, {{"accuracy", 1.0}, {"loss", 2.0}});
+  });
 
   EXPECT_NE(said.find("accuracy, loss"), std::string::npos) << said;
   EXPECT_NE(said.find("test.toml:1"), std::string::npos) << said;

@@ -1,9 +1,9 @@
 // The optimizer wrappers: windows, loss factors, clipping, loss scale, mixed precision.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "border/sinks.hpp"
 #include "optim_host.hpp"
@@ -21,10 +21,14 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 /// A wrapper that has begun. max_iters 0: unknown.
 struct Wrapped {
-  explicit Wrapped(const std::string& type, const std::string& keys = {}, int64_t max_iters = 0,
+  explicit Wrapped(const std::string& type,
+                   const std::string& keys = {},
+                   int64_t max_iters = 0,
                    int32_t device = STRATA_CPU)
-      : object(plugin.create<strata_optim_wrapper_api>(type, keys + "\n[optimizer]\ntype = \"SGD\"\n", &run)) {
-    const strata_wrapper_begin_args args = {STRATA_HDR(strata_wrapper_begin_args), 0, max_iters, {device, 0}};
+      : object(plugin.create<strata_optim_wrapper_api>(
+            type, keys + "\n[optimizer]\ntype = \"SGD\"\n", &run)) {
+    const strata_wrapper_begin_args args = {
+        STRATA_HDR(strata_wrapper_begin_args), 0, max_iters, {device, 0}};
     object.call(&strata_optim_wrapper_api::begin, &args);
   }
 
@@ -84,8 +88,9 @@ TEST(Windows, TheLastOneIsShorterWhenTheRunsLengthIsKnown) {
     found.push_back(wrapped.window(iter));
   }
 
-  EXPECT_EQ(found, (std::vector<std::pair<int32_t, int32_t>>{
-                       {0, 4}, {1, 4}, {2, 4}, {3, 4}, {0, 4}, {1, 4}, {2, 4}, {3, 4}, {0, 2}, {1, 2}}));
+  EXPECT_EQ(found,
+            (std::vector<std::pair<int32_t, int32_t>>{
+                {0, 4}, {1, 4}, {2, 4}, {3, 4}, {0, 4}, {1, 4}, {2, 4}, {3, 4}, {0, 2}, {1, 2}}));
 }
 
 TEST(Windows, AreAllAlikeWhenItIsNot) {
@@ -127,7 +132,8 @@ TEST(Clipping, ByNormScalesAsTorchDoes) {
 }
 
 TEST(Clipping, ByNormLeavesSmallGradientsAlone) {
-  Wrapped wrapped("OptimWrapper", "clip_grad = {type = \"norm\", max_norm = 5, norm_type = \"inf\"}");
+  Wrapped wrapped("OptimWrapper",
+                  "clip_grad = {type = \"norm\", max_norm = 5, norm_type = \"inf\"}");
   wrapped.run.norm = 4;
 
   wrapped.step();
@@ -169,7 +175,8 @@ TEST(WrapperConfig, RefusalsNameTheKeyAndItsPlace) {
   EXPECT_THAT(refusal("OptimWrapper", "clip_grad = {max_norm = 0}"), HasSubstr("max_norm"));
   EXPECT_THAT(refusal("AmpOptimWrapper", "loss_scale = \"dynamc\""), HasSubstr("\"dynamc\""));
   EXPECT_THAT(refusal("AmpOptimWrapper", "loss_scale = {init_scal = 2}"), HasSubstr("init_scal"));
-  EXPECT_THAT(refusal("AmpOptimWrapper", "loss_scale = {growth_factor = 0.5}"), HasSubstr("growth_factor"));
+  EXPECT_THAT(refusal("AmpOptimWrapper", "loss_scale = {growth_factor = 0.5}"),
+              HasSubstr("growth_factor"));
   EXPECT_THAT(refusal("AmpOptimWrapper", "dtype = \"half\""), HasSubstr("\"half\""));
 }
 
@@ -203,7 +210,8 @@ TEST(MixedPrecision, Float32HasNoAutocast) {
 
 TEST(LossScale, UnscalesByTheScaleOfTheBackwardAndBeforeClipping) {
   Wrapped wrapped("AmpOptimWrapper",
-                  "dtype = \"float16\"\nclip_grad = {max_norm = 8}\nloss_scale = {init_scale = 4, growth_interval = 1}");
+                  "dtype = \"float16\"\nclip_grad = {max_norm = 8}\nloss_scale = {init_scale = 4, "
+                  "growth_interval = 1}");
 
   const auto first = wrapped.step();
 
@@ -213,7 +221,8 @@ TEST(LossScale, UnscalesByTheScaleOfTheBackwardAndBeforeClipping) {
 }
 
 TEST(LossScale, HalvesAndSkipsOnOverflowAndGrowsAfterTheInterval) {
-  Wrapped wrapped("AmpOptimWrapper", "dtype = \"float16\"\nloss_scale = {init_scale = 16, growth_interval = 2}");
+  Wrapped wrapped("AmpOptimWrapper",
+                  "dtype = \"float16\"\nloss_scale = {init_scale = 16, growth_interval = 2}");
   std::vector<double> scales;
   std::vector<int32_t> skipped;
 
@@ -261,10 +270,12 @@ TEST(LossScale, StateGoesOnWhereItWas) {
 TEST(LossScale, StateMayComeBeforeTheDeviceIsKnown) {
   OptimPlugin plugin("optim_wrapper_standard");
   FakeRun run;
-  const Wrapper object = plugin.create<strata_optim_wrapper_api>("AmpOptimWrapper", "[optimizer]", &run);
+  const Wrapper object =
+      plugin.create<strata_optim_wrapper_api>("AmpOptimWrapper", "[optimizer]", &run);
   const std::string state = R"({"loss_scaler": {"scale": 8.0, "growth_tracker": 0}})";
   object.call(&strata_optim_wrapper_api::load, border::view(std::string_view(state)));
-  const strata_wrapper_begin_args args = {STRATA_HDR(strata_wrapper_begin_args), 0, 0, {STRATA_CUDA, 0}};
+  const strata_wrapper_begin_args args = {
+      STRATA_HDR(strata_wrapper_begin_args), 0, 0, {STRATA_CUDA, 0}};
 
   object.call(&strata_optim_wrapper_api::begin, &args);
 

@@ -10,7 +10,7 @@
 
 namespace strata::testing {
 
-class FlatStrategy final : public Strategy {
+class STRATA_HIDDEN FlatStrategy final : public Strategy {
  public:
   void estimate(const strata_estimate_args&, strata_estimate&) override {}
 
@@ -112,7 +112,7 @@ class FlatStrategy final : public Strategy {
  private:
   static constexpr int64_t kBytes = 4;
 
-  struct FlatUnit {
+  struct STRATA_HIDDEN FlatUnit {
     std::vector<strata_segment> layout;  // of the full buffer
     std::vector<int32_t> users;          // itself and those that borrow from it
     std::vector<int32_t> needs;          // itself and those it borrows from

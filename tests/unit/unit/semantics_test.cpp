@@ -125,6 +125,22 @@ std::vector<Scenario> saved_weights() {
   };
 }
 
+// As a residual block does: the result is an inner unit's output, changed in place by a branch that ran later. The
+// engine runs that branch's backward before the inner unit's.
+void inner_unit_then_late_branch(ScenarioModel& m) {
+  m.add("a", kLinear, lin);
+  const Cell inner = Cell::make(lin);
+  inner->register_parameter("w", at::empty({6, 6}));
+  inner->register_parameter("b", at::empty({6}));
+  Cell& block = m.add("b", {{"w", {6, 6}}}, [inner](CellImpl& c, const at::Tensor& x) {
+    at::Tensor y = inner(x);
+    y += at::mm(at::tanh(x), c.p("w"));
+    return y.relu_();
+  });
+  block->register_module("inner", inner.ptr());
+  m.add("c", kLinear, lin);
+}
+
 std::vector<Scenario> in_place() {
   const CellImpl::Forward relu_out = [](CellImpl& c, const at::Tensor& x) { return lin(c, x).relu_(); };
   const CellImpl::Forward on_input = [](CellImpl& c, at::Tensor x) { return lin(c, x.mul_(0.5)); };
@@ -158,6 +174,7 @@ std::vector<Scenario> in_place() {
          z += y;
          return m.cell("c")(z).pow(2).mean();
        }},
+      {"output_of_an_inner_unit_changed_in_place", inner_unit_then_late_branch, three},
   };
 }
 

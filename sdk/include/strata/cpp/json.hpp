@@ -1,4 +1,5 @@
-// Numbers and texts as JSON, written the way Python's json module writes them.
+// Numbers and texts as JSON; numbers as Python's json module writes them, NaN and infinity
+// included.
 #pragma once
 
 #include <array>
@@ -21,7 +22,9 @@ __attribute__((visibility("hidden"))) inline std::string json_float(double value
   const double size = std::fabs(value);
   const bool fixed = size == 0 || (size >= 1e-4 && size < 1e16);
   std::array<char, 64> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value,
+  const auto end = std::to_chars(digits.data(),
+                                 digits.data() + digits.size(),
+                                 value,
                                  fixed ? std::chars_format::fixed : std::chars_format::scientific);
   std::string out(digits.data(), end.ptr);
   return fixed && out.find('.') == std::string::npos ? out + ".0" : out;

@@ -16,7 +16,8 @@ enum CallKind : int32_t {
   kBarrier = 6
 };
 
-/// A collective as one rank calls it. All ranks of the group must say the same. Bytes may travel as they are.
+/// A collective as one rank calls it. All ranks of the group must say the same. Bytes may travel as
+/// they are.
 struct Call {
   int64_t count = 0;
   int32_t kind = kJoin;

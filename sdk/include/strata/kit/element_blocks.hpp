@@ -1,4 +1,5 @@
-// Element-wise optimizer updates over any mix of element types: blocks are widened to float or double, updated, narrowed.
+// Element-wise optimizer updates over any mix of element types: blocks are widened to float or
+// double, updated, narrowed.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +14,8 @@
 
 namespace strata::kit {
 
-inline constexpr int64_t kBlock = 1024;  // elements: three blocks of double fit the first-level cache
+inline constexpr int64_t kBlock =
+    1024;  // elements: three blocks of double fit the first-level cache
 
 namespace detail {
 
@@ -97,11 +99,14 @@ struct STRATA_HIDDEN ElementBlock {
   int64_t count;
 };
 
-/// Calls update(ElementBlock<T>) for stretches that together are the chunk. T is the type of the states: double for
-/// double values, else float. Values and gradients of other types pass through buffers on the stack.
-/// Errors: STRATA_E_ARGUMENT for element types that are no floating point numbers.
+/// Calls update(ElementBlock<T>) for stretches that together are the chunk. T is the type of the
+/// states: double for double values, else float. Values and gradients of other types pass through
+/// buffers on the stack. Errors: STRATA_E_ARGUMENT for element types that are no floating point
+/// numbers.
 template <class T, class Update>
-STRATA_HIDDEN void for_each_block(const strata_optim_chunk& chunk, double grad_scale, const Update& update) {
+STRATA_HIDDEN void for_each_block(const strata_optim_chunk& chunk,
+                                  double grad_scale,
+                                  const Update& update) {
   const bool own_value = chunk.value_dtype == detail::kNative<T>;
   const bool own_grad = chunk.grad_dtype == detail::kNative<T> && grad_scale == 1.0;
   const int64_t stride = own_value && own_grad ? chunk.count : kBlock;

@@ -18,16 +18,18 @@ struct STRATA_HIDDEN BFloat16 {
   uint16_t bits;
 };
 
-// All four are free of branches, so that loops over them vectorise, and inline everywhere, so that they take over the
-// instruction set of the loop they are in.
+// All four are free of branches, so that loops over them vectorise, and inline everywhere, so that
+// they take over the instruction set of the loop they are in.
 
 /// Exact, subnormals included; NaN stays NaN.
 [[gnu::always_inline]] STRATA_HIDDEN inline float to_float(Half h) {
   const uint32_t sign = (h.bits & 0x8000U) << 16;
   const uint32_t magnitude = h.bits & 0x7FFFU;
-  const uint32_t normal = (magnitude << 13) + (112U << 23);  // 112 = 127 - 15, the difference of the biases
+  const uint32_t normal =
+      (magnitude << 13) + (112U << 23);  // 112 = 127 - 15, the difference of the biases
   const uint32_t special = (magnitude << 13) | 0x7F800000U;
-  const auto subnormal = std::bit_cast<uint32_t>(static_cast<float>(static_cast<int32_t>(magnitude)) * 0x1p-24F);
+  const auto subnormal =
+      std::bit_cast<uint32_t>(static_cast<float>(static_cast<int32_t>(magnitude)) * 0x1p-24F);
   uint32_t bits = magnitude < 0x0400U ? subnormal : normal;
   bits = magnitude >= 0x7C00U ? special : bits;
   return std::bit_cast<float>(bits | sign);
@@ -42,7 +44,8 @@ struct STRATA_HIDDEN BFloat16 {
   const auto all = std::bit_cast<uint32_t>(value);
   const uint32_t sign = (all >> 16) & 0x8000U;
   const uint32_t x = all & 0x7FFFFFFFU;
-  // The unit in the last place of 0.5 is 2^-24, fp16's smallest step: this addition rounds as subnormals do.
+  // The unit in the last place of 0.5 is 2^-24, fp16's smallest step: this addition rounds as
+  // subnormals do.
   const uint32_t subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(x) + 0.5F) - 0x3F000000U;
   const uint32_t normal = (x - (112U << 23) + 0x0FFFU + ((x >> 13) & 1U)) >> 13;
   const uint32_t special = x > 0x7F800000U ? 0x7E00U : 0x7C00U;

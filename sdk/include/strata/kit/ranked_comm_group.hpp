@@ -19,7 +19,8 @@ class STRATA_HIDDEN RankedCommGroup final : public CommGroup {
     return nullptr;
   }
 
-  Pending reduce_scatter(const void* in, void* out, int64_t count, int32_t dtype, int32_t op) override {
+  Pending reduce_scatter(
+      const void* in, void* out, int64_t count, int32_t dtype, int32_t op) override {
     group_.reduce_scatter(in, out, count, dtype, op);
     return nullptr;
   }
@@ -40,6 +41,7 @@ class STRATA_HIDDEN RankedCommGroup final : public CommGroup {
   }
 
   void barrier() override { group_.barrier(); }
+
   void abort(std::string_view reason) noexcept override { group_.abort(reason); }
 
  private:

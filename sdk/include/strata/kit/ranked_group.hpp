@@ -19,10 +19,12 @@ struct Group;
 struct Rank;
 }  // namespace ranked
 
-/// Memory that a group of `size` ranks needs, `slot_bytes` of it for each rank's data (64 KiB at least).
+/// Memory that a group of `size` ranks needs, `slot_bytes` of it for each rank's data (64 KiB at
+/// least).
 int64_t ranked_region_bytes(int size, int64_t slot_bytes);
 
-/// Prepares the memory, before any rank joins. memory: zeroed, at a multiple of 128, ranked_region_bytes() long.
+/// Prepares the memory, before any rank joins. memory: zeroed, at a multiple of 128,
+/// ranked_region_bytes() long.
 void ranked_region_init(std::span<std::byte> memory, int size, int64_t slot_bytes);
 
 struct RankedGroupArgs {
@@ -35,15 +37,17 @@ struct RankedGroupArgs {
   bool processes = false;          ///< ranks are processes: watch that they live
 };
 
-/// One rank's end of the group. Contracts of the collectives: strata_comm_api; they return when done.
+/// One rank's end of the group. Contracts of the collectives: strata_comm_api; they return when
+/// done.
 ///
-/// A message goes through the memory in rounds: each rank posts a piece into one of its slots, waits for the
-/// others' pieces and takes what it needs. Four slots let a rank be ahead of the others by some rounds. An
-/// all-reduce of little data takes one round, of more two for each piece: every rank adds up its slice, then
-/// collects the others'. A rank spins for some microseconds, then sleeps.
+/// A message goes through the memory in rounds: each rank posts a piece into one of its slots,
+/// waits for the others' pieces and takes what it needs. Four slots let a rank be ahead of the
+/// others by some rounds. An all-reduce of little data takes one round, of more two for each piece:
+/// every rank adds up its slice, then collects the others'. A rank spins for some microseconds,
+/// then sleeps.
 ///
-/// Every rank that waits ends with STRATA_E_COMM when ranks call different collectives, a rank has left or
-/// died, abort() was called anywhere, or the timeout has passed; all say the same reason.
+/// Every rank that waits ends with STRATA_E_COMM when ranks call different collectives, a rank has
+/// left or died, abort() was called anywhere, or the timeout has passed; all say the same reason.
 /// Thread   one call at a time; abort() at any time.
 class RankedGroup {
  public:
@@ -88,8 +92,8 @@ class RankedGroup {
 
   RankedGroupArgs args_;
   ranked::Group* group_ = nullptr;
-  Call call_;              // the running or last one
-  uint32_t posted_ = 0;    // rounds since the start, modulo 2^32
+  Call call_;            // the running or last one
+  uint32_t posted_ = 0;  // rounds since the start, modulo 2^32
   uint32_t taken_ = 0;
   int spins_ = 0;
   std::vector<int> watches_;            // a pidfd for each rank, or -1

@@ -1,4 +1,5 @@
-// Runs one loop compiled for several instruction sets and picks the best the machine has, with the same bits in all.
+// Runs one loop compiled for several instruction sets and picks the best the machine has, with the
+// same bits in all.
 #pragma once
 
 #include <utility>
@@ -17,8 +18,9 @@ STRATA_HIDDEN inline Isa detect_isa() {
   if (__builtin_cpu_supports("fma") == 0) {
     return Isa::kBase;
   }
-  const bool wide = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-                    __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+  const bool wide =
+      __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+      __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
   if (wide) {
     return Isa::kAvx512;
   }
@@ -26,7 +28,8 @@ STRATA_HIDDEN inline Isa detect_isa() {
 }
 
 template <class Body>
-__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))) STRATA_HIDDEN void run_avx512(const Body& body) {
+__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))) STRATA_HIDDEN void
+run_avx512(const Body& body) {
   body();
 }
 
@@ -41,8 +44,8 @@ __attribute__((target("avx2,fma"))) STRATA_HIDDEN void run_avx2(const Body& body
 
 /// Calls body(), whose operator() and everything it calls must be always_inline.
 ///
-/// No multiplication and addition of the body is fused unless it says fma, and fma rounds alike with and without the
-/// instruction. So results do not depend on the machine.
+/// No multiplication and addition of the body is fused unless it says fma, and fma rounds alike
+/// with and without the instruction. So results do not depend on the machine.
 template <class Body>
 STRATA_HIDDEN void simd(const Body& body) {
 #if defined(__x86_64__)
