@@ -1,8 +1,8 @@
 // Reading the launchers' environment variables.
 #include "comm/launch_info.hpp"
 
+#include <array>
 #include <charconv>
-#include <initializer_list>
 #include <optional>
 
 #include "strata/cpp/error.hpp"
@@ -13,13 +13,15 @@ namespace {
 constexpr int kMaxRanks = 1 << 20;
 constexpr int kMaxPort = 65535;
 
+using Either = std::array<const char*, 2>;  // names of one value; the second may be NULL
+
 // One launcher's variables.
 struct Names {
   const char* launcher;
   const char* rank;
   const char* world_size;
-  std::initializer_list<const char*> local_rank;
-  std::initializer_list<const char*> local_size;
+  Either local_rank;
+  Either local_size;
 };
 
 class Reader {
@@ -70,11 +72,12 @@ class Reader {
                        because);
   }
 
-  [[nodiscard]] std::optional<int> first(std::initializer_list<const char*> names,
+  [[nodiscard]] std::optional<int> first(const Either& names,
                                          int low,
                                          int high) const {
     for (const char* name : names) {
-      if (const auto value = number(name, low, high)) {
+      const auto value = name != nullptr ? number(name, low, high) : std::nullopt;
+      if (value) {
         return value;
       }
     }
@@ -108,7 +111,7 @@ LaunchInfo read_ranks(const Reader& env, const Names& names) {
   if (local_rank && local_size && *local_rank >= *local_size) {
     throw config_error({},
                        "environment variable ",
-                       *names.local_rank.begin(),
+                       names.local_rank.front(),
                        "=",
                        *local_rank,
                        ": there are only ",
@@ -138,19 +141,19 @@ void read_master(const Reader& env, LaunchInfo& info) {
 }  // namespace
 
 LaunchInfo from_environment(const Environment& environment) {
-  static const Names kTorchrun{
+  static constexpr Names kTorchrun{
       "torchrun", "RANK", "WORLD_SIZE", {"LOCAL_RANK"}, {"LOCAL_WORLD_SIZE"}};
-  static const Names kSlurm{"slurm",
+  static constexpr Names kSlurm{"slurm",
                             "SLURM_PROCID",
                             "SLURM_NTASKS",
                             {"SLURM_LOCALID"},
                             {"SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE"}};
-  static const Names kOpenMpi{"mpi",
+  static constexpr Names kOpenMpi{"mpi",
                               "OMPI_COMM_WORLD_RANK",
                               "OMPI_COMM_WORLD_SIZE",
                               {"OMPI_COMM_WORLD_LOCAL_RANK"},
                               {"OMPI_COMM_WORLD_LOCAL_SIZE"}};
-  static const Names kPmi{"pmi",
+  static constexpr Names kPmi{"pmi",
                           "PMI_RANK",
                           "PMI_SIZE",
                           {"MPI_LOCALRANKID", "PMI_LOCAL_RANK"},

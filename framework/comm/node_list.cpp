@@ -40,6 +40,9 @@ std::vector<std::string_view> split(std::string_view text, const std::string& li
     } else if (text[i] == ']') {
       --depth;
     }
+    if (depth < 0 || depth > 1) {
+      throw not_a_list(list, "brackets come in pairs");
+    }
   }
   if (depth != 0) {
     throw not_a_list(list, "a bracket is not closed");

@@ -201,7 +201,8 @@ LogLine LogProcessor::after_epoch(const strata_progress& at, int64_t batches) {
     }
   }
   add_custom(at, batches - 1, items);
-  std::ranges::stable_partition(items, [](const Item& item) { return !is_time(item.name); });
+  std::stable_partition(
+      items.begin(), items.end(), [](const Item& item) { return !is_time(item.name); });
 
   LogLine out;
   std::vector<std::string> shown;

@@ -1,9 +1,12 @@
 // Joining the ranks and agreeing on what all of them must know.
 #include "train/session.hpp"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
 #include <random>
 
@@ -57,6 +60,7 @@ Session::Session(const Start& start)
   runtime_.comm = world_.get();
   agree_on_facts();
   open_log();
+  limit_threads();
 }
 
 Session::~Session() = default;
@@ -107,6 +111,15 @@ void Session::open_log() {
   log_ = std::make_unique<log::Log>(
       log::Options{world_->rank(), log::parse_level(run_.log_level), log_dir_, timestamp_});
   runtime_.log = log_.get();
+}
+
+// As MMEngine: ranks share the machine's cores, so operators get one thread each unless the user said otherwise.
+void Session::limit_threads() {
+  if (world_->size() > 1 && std::getenv("OMP_NUM_THREADS") == nullptr) {
+    at::set_num_threads(1);
+    log_->info("Operators run on 1 thread in each of the {} ranks; set OMP_NUM_THREADS for another number.",
+               world_->size());
+  }
 }
 
 void Session::check_ranks_agree() {

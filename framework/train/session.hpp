@@ -57,6 +57,7 @@ class Session {
   void join_ranks(const Start& start);
   void agree_on_facts();
   void open_log();
+  void limit_threads();
 
   const config::Value& root_;
   const RunConfig& run_;

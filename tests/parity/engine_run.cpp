@@ -1,0 +1,131 @@
+// Thread ranks over train::Session and train::Engine.
+#include "engine_run.hpp"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "comm/store.hpp"
+#include "config/load.hpp"
+#include "host/services.hpp"
+#include "plugin/search.hpp"
+#include "train/engine.hpp"
+#include "train/session.hpp"
+
+namespace strata::test {
+namespace {
+
+constexpr int64_t kFeatures = 20;
+constexpr int64_t kSamples = 6;
+
+std::string toml_of(const EngineRun& run, const std::string& dir) {
+  return "work_dir = \"" + dir + "/work\"\nlog_level = \"ERROR\"\n" +
+         "model = { type = \"MLP\", in_features = 20, hidden = [33, 17], num_classes = 5, activation = \"gelu\", "
+         "dtype = \"" + run.dtype + "\" }\n" +
+         "strategy = { type = \"" + run.strategy + "\" }\n" +
+         "randomness = { seed = 3 }\ntrain_cfg = { by_epoch = false, max_iters = 1000 }\n" +
+         "plugins = { paths = [\"" STRATA_PLUGIN_DIR "\", \"" STRATA_BINARY_DIR "/tests/plugins\"] }\n" +
+         "train_dataloader = { dataset = { type = \"Digits\" }, sampler = { type = \"DefaultSampler\" } }\n" +
+         "debug = { poison_memory = true }\n[optim_wrapper]\naccumulative_counts = " +
+         std::to_string(run.accumulation) + "\noptimizer = " + run.optimizer + "\n" + run.wrapper;
+}
+
+// Element k of all inputs: the high bits of a multiplicative hash, exact in every format and language.
+double number(int64_t k) { return static_cast<double>(static_cast<uint32_t>(k * 2654435761ULL) >> 8U) / 16777216.0 - 0.5; }
+
+unit::Fields micro_batches(int64_t first, int64_t count, at::ScalarType dtype) {
+  const int64_t rows = count * kSamples;
+  at::Tensor img = at::empty({rows, kFeatures}, at::TensorOptions().dtype(at::kDouble));
+  at::Tensor label = at::empty({rows}, at::TensorOptions().dtype(at::kLong));
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t row = first * kSamples + i;
+    for (int64_t j = 0; j < kFeatures; ++j) {
+      img.mutable_data_ptr<double>()[i * kFeatures + j] = number(row * kFeatures + j);
+    }
+    label.mutable_data_ptr<int64_t>()[i] = (row * 7 + row / 3) % 5;
+  }
+  return {{"img", img.to(dtype)}, {"label", label}};
+}
+
+void train(train::Engine& engine, const EngineRun& run, int rank, EngineResult& result) {
+  const at::ScalarType dtype = run.dtype == "float64" ? at::kDouble : at::kFloat;
+  engine.begin(0, 0);
+  int64_t iter = 0;
+  for (int step = 0; step < run.steps; ++step) {
+    for (int micro = 0; micro < run.accumulation; ++micro) {
+      const int64_t slot = rank * run.accumulation + micro;
+      const int64_t per_step = static_cast<int64_t>(run.world) * run.accumulation * run.joined;
+      auto batch = micro_batches(step * per_step + slot * run.joined, run.joined, dtype);
+      const train::IterReport report = engine.stepper().train(std::move(batch), iter++, step);
+      result.losses[static_cast<size_t>(step)][static_cast<size_t>(slot)] = report.values.at(0).second;
+    }
+  }
+}
+
+void run_rank(const EngineRun& run, const std::string& file, int rank, const std::shared_ptr<comm::Store>& store,
+              EngineResult& result) {
+  at::set_num_threads(1);  // of this thread: an operator's own threads must not decide bits
+  config::Value root = config::load(file, {});
+  train::write_defaults(root, run.world);
+  const train::RunConfig parsed = train::parse_run_config(root, "parity");
+  plugin::Paths paths(parsed.plugin_paths.begin(), parsed.plugin_paths.end());
+  const registry::Registry registry(plugin::scan(plugin::search_paths(paths)), host::services());
+  comm::LaunchInfo launch;
+  launch.rank = launch.local_rank = rank;
+  launch.world_size = launch.local_world_size = run.world;
+  train::Session session({root, parsed, registry, launch, store, /*same_process=*/true});
+  try {
+    train::EngineObjects objects =
+        train::make_engine_objects(train::Factory{registry, &session.runtime()}, parsed);
+    train::Engine engine(session, std::move(objects), {kSamples, 0, 0, 1000}, true, {});
+    engine.model().set_training(true);
+    train(engine, run, rank, result);
+    if (rank == 0 && run.strategy != "FlatStrategy") {
+      for (const unit::Param& p : engine.model().params()) {
+        result.weights[p.name] = p.tensor.detach().clone();
+      }
+    }
+  } catch (const std::exception& e) {
+    session.world().abort(text("rank ", rank, ": ", e.what()));
+    throw;
+  }
+}
+
+}  // namespace
+
+EngineResult run_engine(const EngineRun& run) {
+  namespace fs = std::filesystem;
+  static int count = 0;
+  const fs::path dir = fs::temp_directory_path() / ("strata_parity_" + std::to_string(getpid()) + "_" +
+                                                    std::to_string(count++));
+  fs::create_directories(dir);
+  const std::string file = (dir / "run.toml").string();
+  std::ofstream(file) << toml_of(run, dir.string());
+  EngineResult result;
+  result.losses.assign(static_cast<size_t>(run.steps),
+                       std::vector<double>(static_cast<size_t>(run.world * run.accumulation)));
+  const auto store = std::make_shared<comm::LocalStore>();
+  std::vector<std::thread> ranks;
+  for (int rank = 0; rank < run.world; ++rank) {
+    ranks.emplace_back([&, rank] {
+      try {
+        run_rank(run, file, rank, store, result);
+      } catch (const std::exception& e) {
+        ADD_FAILURE() << run.strategy << ", rank " << rank << " of " << run.world << ": " << e.what();
+      }
+    });
+  }
+  for (std::thread& rank : ranks) {
+    rank.join();
+  }
+  fs::remove_all(dir);
+  return result;
+}
+
+}  // namespace strata::test
