@@ -1,7 +1,7 @@
 # One word for each thing to do here. Every goal does first what it needs and is not yet done.
 #   setup       Debian packages, .venv, the digits data set
 #   build       build/bin/strata, the plugins, the tests
-#   quickstart  trains a small network on two CPU ranks
+#   quickstart  builds the program and its plugins, trains ResNet-50 on two CPU ranks
 #   test        all tests
 #   bench       the benchmarks
 #   lint        format and lint, with the pinned tools
@@ -17,7 +17,8 @@ setup:
 build: setup
 	@scripts/build.sh
 
-quickstart: build
+quickstart: setup
+	@scripts/build.sh strata plugins
 	@scripts/quickstart.sh
 
 test: build
