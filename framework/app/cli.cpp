@@ -112,12 +112,9 @@ int run_cli(int argc, char** argv) {
   }
   try {
     return action();
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {  // before a run began: its ranks report their own failures
     print_error(e);
-    return e.code() == STRATA_E_CONFIG ? kRefused : kFailed;
-  } catch (const std::exception& e) {
-    print_error(e);
-    return kFailed;
+    return kRefused;
   }
 }
 

@@ -1,6 +1,8 @@
 // The strata program.
 #include <malloc.h>
 
+#include <csignal>
+
 #include "app/cli.hpp"
 
 int main(int argc, char** argv) {
@@ -8,5 +10,6 @@ int main(int argc, char** argv) {
   constexpr int kOneGiB = 1 << 30;
   mallopt(M_TRIM_THRESHOLD, kOneGiB);
   mallopt(M_MMAP_THRESHOLD, kOneGiB);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error of write(), not the end of the process
   return strata::app::run_cli(argc, argv);
 }

@@ -4,12 +4,16 @@
 #include <filesystem>
 #include <tuple>
 
+#include "checkpoint/checkpoint_dir.hpp"
+#include "checkpoint/safetensors.hpp"
 #include "hooks/log_options.hpp"
 #include "host/services.hpp"
+#include "optim/groups.hpp"
 #include "plugin/search.hpp"
 #include "strata/cpp/error.hpp"
 #include "train/checkpoints.hpp"
 #include "train/components.hpp"
+#include "train/contribute.hpp"
 #include "train/engine.hpp"
 #include "train/weights.hpp"
 
@@ -39,32 +43,31 @@ void check_work_dir(const train::RunConfig& run) {
   }
 }
 
-void check_loader(const train::Factory& factory, const train::LoaderConfig& config, bool open) {
+// Batches of a pass of rank 0, or 0 when there is no such loader or its data stay closed.
+int64_t check_loader(const train::Factory& factory, const train::LoaderConfig& config, int world_size, bool open) {
   if (!config) {
-    return;
+    return 0;
   }
-  data::Pipeline pipeline = factory.pipeline(config);
-  const auto sampler = factory.sampler(config);
   if (open) {
-    pipeline.open();
+    return factory.loader(config, {0, world_size, 0}).length();
   }
+  std::ignore = factory.pipeline(config);
+  std::ignore = factory.sampler(config);
+  return 0;
 }
 
-void check_schedulers(const registry::Registry& registry, const config::Value& root, strata_runtime* rt) {
-  const config::Value* value = root.find("param_scheduler");
-  if (value == nullptr) {
+// pass_length: 0 when unknown.
+void check_schedules(const train::Factory& factory, const train::RunConfig& run,
+                     const border::Object<strata_optimizer_api>& optimizer, int64_t pass_length) {
+  if (!run.train_loop.has_value()) {
     return;
   }
-  const auto check = [&](const config::Value& table) {
-    std::ignore = registry.create<strata_param_scheduler_api>(STRATA_KIND_PARAM_SCHEDULER, table, rt);
-  };
-  if (value->is_table()) {
-    check(*value);
-    return;
-  }
-  for (const config::Value& item : value->as_list()) {
-    check(item);
-  }
+  constexpr int64_t kLong = 1 << 20;  // no schedule begins too late while the length is unknown
+  const train::RunFacts facts = train::training_facts(run, pass_length == 0 ? kLong : pass_length);
+  const std::vector<optim::Hyper> hypers = optim::hypers_of(optimizer);
+  const config::Value* paramwise = run.root->find("optim_wrapper.paramwise_cfg");
+  optim::HyperTable table(hypers, optim::make_groups({}, paramwise, hypers).groups);
+  std::ignore = factory.schedulers(run, facts, table);
 }
 
 void check_hooks(const registry::Registry& registry, const train::RunConfig& run, strata_runtime* rt) {
@@ -74,14 +77,33 @@ void check_hooks(const registry::Registry& registry, const train::RunConfig& run
   hooks::parse_log_options(run.root->find("log_processor"));
 }
 
-void check_strategy_fits(const train::EngineObjects& objects, int world_size) {
+void check_strategy_fits(const train::RunConfig& run, const train::EngineObjects& objects, int world_size) {
   strata_strategy_caps caps{};
   caps.h = STRATA_HDR(strata_strategy_caps);
   objects.strategy.call(&strata_strategy_api::describe, &caps);
   if (caps.max_world > 0 && world_size > caps.max_world) {
-    throw Error(STRATA_E_CONFIG, text(objects.strategy.type(), " runs on at most ", caps.max_world,
-                                      " rank(s), and this run has ", world_size,
-                                      ": use DDPStrategy or a sharding strategy, or fewer ranks"));
+    throw config_error(run.root->at("strategy").where(), objects.strategy.type(), " runs on at most ", caps.max_world,
+                       " rank(s), and this run has ", world_size,
+                       ": use DDPStrategy or a sharding strategy, or fewer ranks");
+  }
+}
+
+// Whether what the run starts from can be read in full.
+void check_start(const train::RunConfig& run, bool trains) {
+  try {
+    const train::StartPoint start = train::find_start(run);
+    if (start.path.empty()) {
+      return;
+    }
+    const train::Weights readable(start.path);
+    if (start.resume && trains) {
+      std::ignore = train::resumed_seed(run);
+      const auto files = checkpoint::open_checkpoint(start.path, checkpoint::Need::kAll);
+      const checkpoint::SafetensorsFile optimizer(files.optimizer);
+    }
+  } catch (const Error& e) {
+    const config::Value& key = run.root->at(run.load_from.empty() ? "resume" : "load_from");
+    throw config_error(e.where().empty() ? key.where() : e.where(), e.message());
   }
 }
 
@@ -94,30 +116,31 @@ std::unique_ptr<registry::Registry> make_registry(const train::RunConfig& run) {
                                               host::services());
 }
 
-void preflight(const config::Value& root, const RunOptions& options, int world_size) {
-  const train::RunConfig run =
-      train::parse_run_config(root, std::filesystem::path(options.config).stem().string());
+void preflight(config::Value& root, const RunOptions& options, int world_size) {
+  const std::string stem = std::filesystem::path(options.config).stem().string();
+  train::RunConfig run = train::parse_run_config(root, stem);
   train::require_sections(run, options.command);
   check_work_dir(run);
   const auto registry = make_registry(run);
+  train::add_contributions(root, *registry);
+  run = train::parse_run_config(root, stem);
   strata_runtime nowhere;  // its log goes to stderr; create() calls no other service
   const train::Factory factory{*registry, &nowhere};
   const train::EngineObjects objects = train::make_engine_objects(factory, run);
-  check_strategy_fits(objects, world_size);
-  check_schedulers(*registry, root, &nowhere);
+  check_strategy_fits(run, objects, world_size);
   check_hooks(*registry, run, &nowhere);
-  const bool open = !options.dry_run;
+  const auto loader = [&](const train::LoaderConfig& config, bool needed) {
+    return check_loader(factory, config, world_size, needed && !options.dry_run);
+  };
   const bool trains = options.command == train::Command::kTrain;
-  check_loader(factory, run.train, open && trains);
-  check_loader(factory, run.val, open && options.command != train::Command::kTest);
-  check_loader(factory, run.test, open && options.command == train::Command::kTest);
+  const int64_t pass_length = loader(run.train, trains);
+  loader(run.val, options.command != train::Command::kTest);
+  loader(run.test, options.command == train::Command::kTest);
+  check_schedules(factory, run, objects.optimizer, pass_length);
   std::ignore = factory.metrics(run.val_metrics);
   std::ignore = factory.metrics(run.test_metrics);
-  if (open) {
-    const train::StartPoint start = train::find_start(run);
-    if (!start.path.empty()) {
-      const train::Weights readable(start.path);
-    }
+  if (!options.dry_run) {
+    check_start(run, trains);
   }
 }
 

@@ -12,9 +12,9 @@ namespace strata::app {
 /// The registry over the configuration's plugin paths and the usual ones.
 std::unique_ptr<registry::Registry> make_registry(const train::RunConfig& run);
 
-/// Parses the host's sections and creates every plugin object once, so that each refusal comes before any rank starts,
+/// Adds what the strategy's own file contributes, parses the host's sections and creates every plugin object once, so that each refusal comes before any rank starts,
 /// any memory is allocated and any file is written. Data is opened unless this is a dry run.
 /// Errors: STRATA_E_CONFIG.
-void preflight(const config::Value& root, const RunOptions& options, int world_size);
+void preflight(config::Value& root, const RunOptions& options, int world_size);
 
 }  // namespace strata::app

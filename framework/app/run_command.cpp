@@ -89,6 +89,23 @@ int run_rank(const config::Value& root, const RunOptions& options, const comm::L
 
 }  // namespace
 
+namespace {
+
+// `launcher` only confirms what the environment says.
+void check_launcher(const config::Value& root, const comm::LaunchInfo& launch) {
+  const config::Value* key = root.find("launcher");
+  if (key == nullptr || !key->is_text()) {
+    return;
+  }
+  const std::string found = launch.launcher == "torchrun" ? "pytorch" : launch.launcher == "pmi" ? "mpi" : launch.launcher;
+  if (key->as_text() != found) {
+    throw config_error(key->where(), "launcher = \"", key->as_text(), "\", but the environment is that of \"", found,
+                       "\"; leave the key out, or start the run with that launcher");
+  }
+}
+
+}  // namespace
+
 config::Value load_config(const RunOptions& options, int world_size) {
   config::Value root = config::load(options.config, all_overrides(options));
   train::write_defaults(root, world_size);
@@ -102,17 +119,23 @@ int run_command(const RunOptions& options) {
                        launch.world_size, " ranks; leave --nproc out");
   }
   const int world_size = options.nproc > 0 ? options.nproc : launch.world_size;
-  const config::Value root = load_config(options, world_size);
+  config::Value root = load_config(options, world_size);
+  check_launcher(root, launch);
   preflight(root, options, world_size);
   if (options.dry_run) {
     std::cout << options.config << ": no problem found\n";
     return 0;
   }
-  if (options.nproc > 1) {
+  if (options.nproc <= 1) {
+    return run_rank(root, options, launch);
+  }
+  try {
     return comm::launch_local(options.nproc,
                               [&](const comm::LaunchInfo& info) { return run_rank(root, options, info); });
+  } catch (const std::exception& e) {
+    print_error(e);
+    return kFailed;
   }
-  return run_rank(root, options, launch);
 }
 
 }  // namespace strata::app

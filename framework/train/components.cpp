@@ -56,6 +56,42 @@ border::Object<strata_communicator_api> Factory::communicator(const config::Valu
   return registry.create<strata_communicator_api>(STRATA_KIND_COMMUNICATOR, table, runtime);
 }
 
+data::Loader Factory::loader(const LoaderConfig& config, const LoaderRank& rank) const {
+  data::LoaderOptions options;
+  options.batch_size = config.batch_size;
+  options.num_workers = config.num_workers;
+  options.prefetch = config.prefetch;
+  options.drop_last = config.drop_last;
+  options.persistent = config.persistent;
+  options.seed = rank.seed;
+  options.rank = rank.rank;
+  options.world_size = rank.world_size;
+  options.where = config.table->where();
+  return {pipeline(config), sampler(config), options};
+}
+
+optim::Schedulers Factory::schedulers(const RunConfig& run, const RunFacts& facts, optim::HyperTable& hypers) const {
+  const auto make = [this](const config::Value& table) {
+    return registry.create<strata_param_scheduler_api>(STRATA_KIND_PARAM_SCHEDULER, table, runtime);
+  };
+  const optim::RunLength length{run.train_loop->by_epoch, facts.max_epochs, facts.max_iters, facts.epoch_length};
+  return {run.root->find("param_scheduler"), make, hypers, length};
+}
+
+RunFacts training_facts(const RunConfig& run, int64_t pass_length) {
+  const TrainLoopConfig& loop = *run.train_loop;
+  RunFacts facts;
+  facts.micro_batch_size = run.train.batch_size;
+  facts.epoch_length = pass_length == data::kEndless ? 0 : pass_length;
+  if (loop.by_epoch && facts.epoch_length == 0) {
+    throw config_error(run.train.sampler->where(), "an epoch loop over an endless sampler would never end; use "
+                       "DefaultSampler, or by_epoch = false with max_iters");
+  }
+  facts.max_epochs = loop.max_epochs;
+  facts.max_iters = loop.by_epoch ? loop.max_epochs * facts.epoch_length : loop.max_iters;
+  return facts;
+}
+
 std::vector<hooks::HookSpec> hook_specs_of(const RunConfig& run) {
   const bool by_epoch = !run.train_loop.has_value() || run.train_loop->by_epoch;
   return hooks::hook_specs(run.root->find("default_hooks"), run.root->find("custom_hooks"), by_epoch);

@@ -122,12 +122,8 @@ void Engine::build_updater(border::Object<strata_optimizer_api> optimizer, std::
     updater_->hypers().scale_lr(factor);
     session_.log().info("auto_scale_lr: learning rates times {}", factor);
   }
-  const auto make = [this](const config::Value& table) {
-    return session_.registry().create<strata_param_scheduler_api>(STRATA_KIND_PARAM_SCHEDULER, table,
-                                                                  &session_.runtime());
-  };
-  const optim::RunLength length{run.train_loop->by_epoch, facts.max_epochs, facts.max_iters, facts.epoch_length};
-  schedulers_ = std::make_unique<optim::Schedulers>(run.root->find("param_scheduler"), make, updater_->hypers(), length);
+  const Factory factory{session_.registry(), &session_.runtime()};
+  schedulers_ = std::make_unique<optim::Schedulers>(factory.schedulers(run, facts, updater_->hypers()));
 }
 
 void Engine::begin(int64_t iter, int64_t max_iters) {

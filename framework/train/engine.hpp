@@ -26,14 +26,6 @@ struct EngineObjects {
 /// Creates them; optim_wrapper and optimizer only if the configuration has them.
 EngineObjects make_engine_objects(const Factory& factory, const RunConfig& run);
 
-/// What a strategy and a wrapper are told before the model is built.
-struct RunFacts {
-  int64_t micro_batch_size = 0;
-  int64_t epoch_length = 0;
-  int64_t max_epochs = 0;
-  int64_t max_iters = 0;
-};
-
 /// Not movable: the runtime points into it. [main]
 class Engine {
  public:

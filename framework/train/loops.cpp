@@ -125,14 +125,15 @@ void Runner::train_iter(data::Batch& batch, int64_t batch_idx) {
   if (report.updated && !std::isnan(report.result.grad_norm)) {
     report.values.emplace_back("grad_norm", report.result.grad_norm);
   }
-  for (; !window_open_ && !after_update_.empty(); after_update_.pop_front()) {
-    const auto action = std::exchange(after_update_.front(), [] {});
-    action();
-  }
   const auto numbers = named(report.values);
   context.numbers = numbers.data();
   context.n_numbers = numbers.size();
   hooks_.fire(STRATA_POINT_AFTER_TRAIN_ITER, context);
+  // After the hooks: what is saved has to have the schedules' step of this iteration.
+  for (; !window_open_ && !after_update_.empty(); after_update_.pop_front()) {
+    const auto action = std::exchange(after_update_.front(), [] {});
+    action();
+  }
   progress_.iter = iters_done_;
 }
 

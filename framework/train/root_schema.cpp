@@ -80,7 +80,7 @@ std::vector<FieldSpec> run_fields() {
       table("randomness", "seeds",
             {
                 field("seed", STRATA_FIELD_INT, "absent: drawn by rank 0", "", "[0, inf)"),
-                field("diff_rank_seed", STRATA_FIELD_BOOL, "seed += rank for what is not shared", "false"),
+                field("diff_rank_seed", STRATA_FIELD_BOOL, "accepted: ranks draw dropout apart always, and share what must be shared", "false"),
                 field("deterministic", STRATA_FIELD_BOOL, "refuse nondeterministic operators", "false"),
             }),
       env_cfg(),

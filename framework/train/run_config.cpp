@@ -72,12 +72,14 @@ std::vector<const config::Value*> read_metrics(const config::Value& root, const 
 void check_triple(const config::Value& root, const char* a, const char* b, const char* c) {
   std::string given;
   std::string missing;
+  const config::Value* first = nullptr;
   for (const char* name : {a, b, c}) {
+    first = first == nullptr ? root.child(name) : first;
     std::string& list = root.child(name) != nullptr ? given : missing;
     list += (list.empty() ? "" : ", ") + std::string(name);
   }
   if (!given.empty() && !missing.empty()) {
-    throw config_error(root.where(), given, " given, but not ", missing, ": the three come together or not at all");
+    throw config_error(first->where(), given, " given, but not ", missing, ": the three come together or not at all");
   }
 }
 
@@ -94,11 +96,11 @@ void read_environment(const config::Value& root, RunConfig& run) {
   run.log_level = root.get_or<std::string>("log_level", run.log_level);
   run.device = root.get_or<std::string>("device", run.device);
   run.seed = root.get_optional<int64_t>("randomness.seed");
-  run.diff_rank_seed = root.get_or<bool>("randomness.diff_rank_seed", false);
   run.deterministic = root.get_or<bool>("randomness.deterministic", false);
   run.backend = root.get_or<std::string>("env_cfg.dist_cfg.backend", "");
   run.timeout_s = root.get_or<int64_t>("env_cfg.dist_cfg.timeout", run.timeout_s);
   run.port = root.get_optional<int64_t>("env_cfg.dist_cfg.port");
+  run.open_files = static_cast<uint64_t>(root.get_or<int64_t>("env_cfg.resource_limit", 4096));
   run.poison_memory = root.get_or<bool>("debug.poison_memory", false);
   run.plugin_paths = root.get_or<std::vector<std::string>>("plugins.paths", {});
   if (run.device == "cuda") {

@@ -44,13 +44,13 @@ struct RunConfig {
   std::string log_level = "INFO";
   std::string device = "cpu";
   std::optional<int64_t> seed;
-  bool diff_rank_seed = false;
   bool deterministic = false;
   std::string backend;         // of communication; empty: by device and ranks
   int64_t timeout_s = 1800;    // of a collective
   std::optional<int64_t> port;
   std::string load_from;
   std::optional<std::string> resume;  // a path; empty text: the newest checkpoint
+  uint64_t open_files = 4096;
   bool poison_memory = false;
   std::vector<std::string> plugin_paths;
   LoaderConfig train, val, test;

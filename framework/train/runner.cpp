@@ -10,14 +10,6 @@
 #include "train/weights.hpp"
 
 namespace strata::train {
-namespace {
-
-int64_t epoch_length_of(const data::Loader* loader) {
-  return loader == nullptr || loader->length() == data::kEndless ? 0 : loader->length();
-}
-
-}  // namespace
-
 Runner::Runner(Session& session, Command command, std::function<bool()> interrupted)
     : session_(session),
       command_(command),
@@ -71,33 +63,12 @@ void Runner::make_hooks() {
 
 data::Loader Runner::make_loader(const LoaderConfig& config) {
   const Factory factory{session_.registry(), &session_.runtime()};
-  data::LoaderOptions options;
-  options.batch_size = config.batch_size;
-  options.num_workers = config.num_workers;
-  options.prefetch = config.prefetch;
-  options.drop_last = config.drop_last;
-  options.persistent = config.persistent;
-  options.seed = session_.seed();
-  options.rank = session_.world().rank();
-  options.world_size = session_.world().size();
-  options.where = config.table->where();
-  return {factory.pipeline(config), factory.sampler(config), options};
+  return factory.loader(config, {session_.world().rank(), session_.world().size(), session_.seed()});
 }
 
 void Runner::build_engine(bool training) {
   const RunConfig& run = session_.run();
-  RunFacts facts;
-  if (training) {
-    const TrainLoopConfig& loop = *run.train_loop;
-    facts.micro_batch_size = run.train.batch_size;
-    facts.epoch_length = epoch_length_of(train_loader_.get());
-    if (loop.by_epoch && facts.epoch_length == 0) {
-      throw config_error(run.train.sampler->where(), "an epoch loop over an endless sampler would never end; use "
-                         "DefaultSampler, or by_epoch = false with max_iters");
-    }
-    facts.max_epochs = loop.max_epochs;
-    facts.max_iters = loop.by_epoch ? loop.max_epochs * facts.epoch_length : loop.max_iters;
-  }
+  const RunFacts facts = training ? training_facts(run, train_loader_->length()) : RunFacts{};
   progress_.max_epochs = facts.max_epochs;
   progress_.max_iters = facts.max_iters;
   progress_.epoch_length = facts.epoch_length;

@@ -1,7 +1,9 @@
 // Joining the ranks and agreeing on what all of them must know.
 #include "train/session.hpp"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -10,11 +12,14 @@
 #include <ctime>
 #include <random>
 
+#include "config/diff.hpp"
 #include "config/dump.hpp"
+#include "config/parse.hpp"
 #include "config/value.hpp"
 #include "strata/cpp/error.hpp"
 #include "train/checkpoints.hpp"
 #include "train/components.hpp"
+#include "unit/model.hpp"
 
 namespace strata::train {
 namespace {
@@ -60,7 +65,7 @@ Session::Session(const Start& start)
   runtime_.comm = world_.get();
   agree_on_facts();
   open_log();
-  limit_threads();
+  prepare_process();
 }
 
 Session::~Session() = default;
@@ -113,21 +118,47 @@ void Session::open_log() {
   runtime_.log = log_.get();
 }
 
-// As MMEngine: ranks share the machine's cores, so operators get one thread each unless the user said otherwise.
-void Session::limit_threads() {
+void Session::prepare_process() {
+  // As MMEngine: ranks share the machine's cores, so operators get one thread each unless the user said otherwise.
   if (world_->size() > 1 && std::getenv("OMP_NUM_THREADS") == nullptr) {
     at::set_num_threads(1);
     log_->info("Operators run on 1 thread in each of the {} ranks; set OMP_NUM_THREADS for another number.",
                world_->size());
   }
+  // What a forward draws (dropout) differs by rank; what ranks share is drawn elsewhere, from the seed alone.
+  at::manual_seed(unit::seed_of(static_cast<uint64_t>(seed_), text("rank ", world_->rank())));
+  at::globalContext().setDeterministicAlgorithms(run_.deterministic, /*warn_only=*/false);
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = std::min(std::max<rlim_t>(files.rlim_cur, run_.open_files), files.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+// Hashes first: configurations are long, and equal nearly always.
+void Session::check_configs_agree() {
+  const std::string mine = config::dump(root_);
+  const std::vector<std::string> hashes = world_->all_gather_text(std::to_string(hash(mine)));
+  const auto other = std::find_if(hashes.begin(), hashes.end(), [&](const auto& h) { return h != hashes[0]; });
+  if (other == hashes.end()) {
+    return;
+  }
+  const std::vector<std::string> dumps = world_->all_gather_text(mine);
+  const auto rank = other - hashes.begin();
+  std::string differing;
+  for (const std::string& line : config::diff(config::parse_toml(dumps[0], "rank 0"),
+                                              config::parse_toml(dumps[static_cast<size_t>(rank)], "the other"))) {
+    differing += "\n  " + line;
+  }
+  throw run_error("rank ", rank, " has another configuration than rank 0; start every rank with the same file, options "
+                  "and environment. Rank 0 (-) and rank ", rank, " (+):", differing);
 }
 
 void Session::check_ranks_agree() {
   if (world_->size() == 1) {
     return;
   }
-  check_equal(world_->all_gather_text(text("configuration ", std::hex, hash(config::dump(root_)))),
-              "a resolved configuration", "start every rank with the same file, options and environment");
+  check_configs_agree();
   std::string plugins;
   for (const std::string& line : registry_.fingerprint()) {
     plugins += (plugins.empty() ? "" : "; ") + line;

@@ -57,7 +57,8 @@ class Session {
   void join_ranks(const Start& start);
   void agree_on_facts();
   void open_log();
-  void limit_threads();
+  void prepare_process();
+  void check_configs_agree();
 
   const config::Value& root_;
   const RunConfig& run_;

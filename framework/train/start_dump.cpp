@@ -29,7 +29,6 @@ Facts runtime_facts(Session& session) {
       {"device", run.device},
       {"dist_cfg", text("{backend: ", session.world().backend(), ", timeout: ", run.timeout_s, " s}")},
       {"seed", std::to_string(session.seed())},
-      {"diff_rank_seed", run.diff_rank_seed ? "true" : "false"},
       {"deterministic", run.deterministic ? "true" : "false"},
       {"Distributed launcher", session.launch().launcher},
       {"Distributed training", session.world().size() > 1 ? "true" : "false"},

@@ -1,12 +1,12 @@
 // The SDK's batch norm on one rank against torch.nn's, and with mixed dtypes against float64.
 #include "strata/torch/batch_norm.hpp"
 
+#include <ostream>
+#include <tuple>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/nn/modules/batchnorm.h>
-
-#include <ostream>
-#include <tuple>
 
 namespace strata::testing {
 namespace {
@@ -27,13 +27,15 @@ at::Tensor output_and_gradient(const at::Tensor& y, const at::Tensor& x) {
   return at::cat({y.detach().flatten(), x.grad().flatten()});
 }
 
-class BatchNormLikeTorch : public ::testing::TestWithParam<std::tuple<std::optional<double>, bool, bool>> {};
+class BatchNormLikeTorch
+    : public ::testing::TestWithParam<std::tuple<std::optional<double>, bool, bool>> {};
 
 TEST_P(BatchNormLikeTorch, HasItsNamesAndBits) {
   const auto [momentum, affine, track] = GetParam();
   BatchNorm2dImpl ours(5, {.momentum = momentum, .affine = affine, .track_running_stats = track});
   torch::nn::BatchNorm2dImpl theirs(
-      torch::nn::BatchNorm2dOptions(5).momentum(momentum).affine(affine).track_running_stats(track));
+      torch::nn::BatchNorm2dOptions(5).momentum(momentum).affine(affine).track_running_stats(
+          track));
   ASSERT_EQ(ours.named_parameters().keys(), theirs.named_parameters().keys());
   ASSERT_EQ(ours.named_buffers().keys(), theirs.named_buffers().keys());
   if (affine) {
@@ -46,16 +48,21 @@ TEST_P(BatchNormLikeTorch, HasItsNamesAndBits) {
     theirs.train(iter < 3);
     const at::Tensor x = random({4, 5, 3, 2}, 10 + iter).requires_grad_(true);
     const at::Tensor z = x.detach().clone().requires_grad_(true);
-    EXPECT_TRUE(output_and_gradient(ours.forward(x), x).equal(output_and_gradient(theirs.forward(z), z))) << iter;
+    EXPECT_TRUE(
+        output_and_gradient(ours.forward(x), x).equal(output_and_gradient(theirs.forward(z), z)))
+        << iter;
   }
   for (const auto& item : ours.named_buffers()) {
     EXPECT_TRUE(item.value().equal(*theirs.named_buffers().find(item.key()))) << item.key();
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Options, BatchNormLikeTorch,
-                         ::testing::Combine(::testing::Values(std::optional<double>(0.1), std::nullopt),
-                                            ::testing::Bool(), ::testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(Options,
+                         BatchNormLikeTorch,
+                         ::testing::Combine(::testing::Values(std::optional<double>(0.1),
+                                                              std::nullopt),
+                                            ::testing::Bool(),
+                                            ::testing::Bool()));
 
 TEST(BatchNorm, TakesBfloat16UnderFloat32WeightsAsLibTorchDoes) {
   BatchNorm2dImpl norm(5);
@@ -77,7 +84,9 @@ struct Mix {
   double tolerance;
 };
 
-void PrintTo(const Mix& m, std::ostream* out) { *out << m.input << '_' << m.weight << '_' << m.buffer; }
+void PrintTo(const Mix& m, std::ostream* out) {
+  *out << m.input << '_' << m.weight << '_' << m.buffer;
+}
 
 class BatchNormMix : public ::testing::TestWithParam<Mix> {};
 
@@ -105,11 +114,14 @@ TEST_P(BatchNormMix, ComputesInTheWidestAndAnswersInTheInputs) {
   EXPECT_EQ(norm.weight.grad().scalar_type(), mix.weight);
   EXPECT_EQ(norm.running_mean.scalar_type(), mix.buffer);
   EXPECT_TRUE(at::allclose(y.to(at::kDouble), reference, mix.tolerance, mix.tolerance));
-  EXPECT_TRUE(at::allclose(norm.running_mean.to(at::kDouble), exact.running_mean, mix.tolerance, mix.tolerance));
-  EXPECT_TRUE(at::allclose(norm.running_var.to(at::kDouble), exact.running_var, mix.tolerance, mix.tolerance));
+  EXPECT_TRUE(at::allclose(
+      norm.running_mean.to(at::kDouble), exact.running_mean, mix.tolerance, mix.tolerance));
+  EXPECT_TRUE(at::allclose(
+      norm.running_var.to(at::kDouble), exact.running_var, mix.tolerance, mix.tolerance));
 }
 
-INSTANTIATE_TEST_SUITE_P(Dtypes, BatchNormMix,
+INSTANTIATE_TEST_SUITE_P(Dtypes,
+                         BatchNormMix,
                          ::testing::Values(Mix{at::kBFloat16, at::kBFloat16, at::kFloat, 2e-2},
                                            Mix{at::kHalf, at::kHalf, at::kFloat, 3e-3},
                                            Mix{at::kBFloat16, at::kFloat, at::kFloat, 2e-2},

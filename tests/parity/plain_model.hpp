@@ -1,4 +1,5 @@
-// A model as a bare module and autograd: no host, no strategy. What every other way to run it is compared with.
+// A model as a bare module and autograd: no host, no strategy. What every other way to run it is
+// compared with.
 #pragma once
 
 #include <memory>
@@ -6,8 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "../unit/unit/harness.hpp"
 #include "strata/torch/model.hpp"
+
+#include "../unit/unit/harness.hpp"
 #include "unit/model.hpp"
 
 namespace strata::testing {
@@ -61,7 +63,12 @@ class STRATA_HIDDEN PlainModel {
     return STRATA_OK;
   }
 
-  static strata_rc param(void* ctx, int32_t, strata_str name, strata_str, strata_native_tensor* tensor, uint32_t,
+  static strata_rc param(void* ctx,
+                         int32_t,
+                         strata_str name,
+                         strata_str,
+                         strata_native_tensor* tensor,
+                         uint32_t,
                          int32_t* out) {
     *out = static_cast<int32_t>(self(ctx).params.size());
     self(ctx).params.emplace_back(view(name), *static_cast<at::Tensor*>(tensor));
@@ -70,7 +77,8 @@ class STRATA_HIDDEN PlainModel {
 
   static strata_rc borrow(void*, int32_t, int32_t, strata_str) { return STRATA_OK; }
 
-  static strata_rc buffer(void* ctx, int32_t, strata_str name, strata_native_tensor* tensor, int32_t) {
+  static strata_rc buffer(
+      void* ctx, int32_t, strata_str name, strata_native_tensor* tensor, int32_t) {
     self(ctx).buffers.emplace_back(view(name), *static_cast<at::Tensor*>(tensor));
     return STRATA_OK;
   }

@@ -1,12 +1,13 @@
-// MMResNet50 against PyTorch's ResNet-50 from the same weights, and its parts against what is known of them.
-#include <ATen/ATen.h>
-#include <gtest/gtest.h>
-#include <unistd.h>
-
+// MMResNet50 against PyTorch's ResNet-50 from the same weights, and its parts against what is known
+// of them.
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <unistd.h>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include "plain_model.hpp"
 #include "resnet.hpp"
@@ -19,7 +20,8 @@ using resnet::MMResNet50;
 
 PlainModel::Named random_batch(int64_t batch, int64_t classes, uint64_t seed) {
   const at::Generator g = at::make_generator<at::CPUGeneratorImpl>(seed);
-  return {{"img", at::randn({batch, 3, 32, 32}, g)}, {"label", at::randint(0, classes, {batch}, g, at::kLong)}};
+  return {{"img", at::randn({batch, 3, 32, 32}, g)},
+          {"label", at::randint(0, classes, {batch}, g, at::kLong)}};
 }
 
 const at::Tensor& named(const PlainModel::Named& list, const std::string& name) {
@@ -55,12 +57,14 @@ void make_norms_uneven(PlainModel& plain) {
 // A folder for the exchange with the script.
 class Exchange {
  public:
-  Exchange() : folder_(std::filesystem::temp_directory_path() / text("strata_resnet50_", getpid())) {
+  Exchange()
+      : folder_(std::filesystem::temp_directory_path() / text("strata_resnet50_", getpid())) {
     std::filesystem::create_directories(folder_);
   }
 
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
+
   ~Exchange() { std::filesystem::remove_all(folder_); }
 
   void write(const std::string& kind, const PlainModel::Named& tensors) {
@@ -78,8 +82,13 @@ class Exchange {
   }
 
   [[nodiscard]] int run() const {
-    return std::system(text('"', STRATA_TEST_PYTHON, "\" \"", STRATA_SOURCE_DIR,
-                            "/tests/parity/resnet50_reference.py\" \"", folder_.string(), '"')
+    return std::system(text('"',
+                            STRATA_TEST_PYTHON,
+                            "\" \"",
+                            STRATA_SOURCE_DIR,
+                            "/tests/parity/resnet50_reference.py\" \"",
+                            folder_.string(),
+                            '"')
                            .c_str());
   }
 
@@ -160,9 +169,14 @@ TEST(MMResNet50, MarksEveryModuleThatOwnsOrContainsParameters) {
 TEST(MMResNet50, DrawsInitialValuesAsTorchvision) {
   const PlainModel plain(std::make_unique<MMResNet50>(Config{.zero_init_residual = true}));
 
-  // He et al., mode fan_out: sqrt(2 / (64 * 7 * 7)), sqrt(2 / (512 * 3 * 3)). 9408 and 2359296 draws.
-  EXPECT_NEAR(named(plain.params, "conv1.weight").std().item<double>() / std::sqrt(2.0 / 3136), 1.0, 0.03);
-  EXPECT_NEAR(named(plain.params, "layer4.1.conv2.weight").std().item<double>() / std::sqrt(2.0 / 4608), 1.0, 0.003);
+  // He et al., mode fan_out: sqrt(2 / (64 * 7 * 7)), sqrt(2 / (512 * 3 * 3)). 9408 and 2359296
+  // draws.
+  EXPECT_NEAR(
+      named(plain.params, "conv1.weight").std().item<double>() / std::sqrt(2.0 / 3136), 1.0, 0.03);
+  EXPECT_NEAR(
+      named(plain.params, "layer4.1.conv2.weight").std().item<double>() / std::sqrt(2.0 / 4608),
+      1.0,
+      0.003);
   const at::Tensor fc = named(plain.params, "fc.weight").abs();
   EXPECT_LE(fc.max().item<double>(), 1 / std::sqrt(2048.0));
   EXPECT_NEAR(fc.mean().item<double>(), 0.5 / std::sqrt(2048.0), 1e-4);
@@ -178,10 +192,12 @@ TEST(MMResNet50, PredictsWithRunningStatisticsInEvaluation) {
   const at::NoGradGuard no_grad;
 
   const at::Tensor all = plain.forward(batch, Mode::kPredict).get("logits");
-  const at::Tensor one = plain.forward({{"img", batch[0].second.narrow(0, 2, 1)}}, Mode::kPredict).get("logits");
+  const at::Tensor one =
+      plain.forward({{"img", batch[0].second.narrow(0, 2, 1)}}, Mode::kPredict).get("logits");
 
   EXPECT_EQ(all.sizes(), at::IntArrayRef({4, 10}));
-  EXPECT_LE(relative_error(one[0], all[2]), 1e-12);  // a sample's result does not depend on its neighbours
+  EXPECT_LE(relative_error(one[0], all[2]),
+            1e-12);  // a sample's result does not depend on its neighbours
 }
 
 TEST(MMResNet50, NamesTheShapeOfImagesItCannotRead) {

@@ -1,4 +1,5 @@
-// Built-in models on one rank whose units come and go, evicted memory poisoned: to the bit what the plain model gives.
+// Built-in models on one rank whose units come and go, evicted memory poisoned: to the bit what the
+// plain model gives.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +14,8 @@ namespace {
 bool same_bits(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor x = a.detach().contiguous();
   const at::Tensor y = b.detach().contiguous();
-  return x.sizes() == y.sizes() && std::memcmp(x.const_data_ptr(), y.const_data_ptr(), x.nbytes()) == 0;
+  return x.sizes() == y.sizes() &&
+         std::memcmp(x.const_data_ptr(), y.const_data_ptr(), x.nbytes()) == 0;
 }
 
 template <class M, class Config>
@@ -34,7 +36,8 @@ void expect_same_bits_when_sharded(const Config& config) {
       EXPECT_TRUE(same_bits(got, tensor.grad())) << name;
     }
     for (size_t i = 0; i < plain.buffers.size(); ++i) {
-      EXPECT_TRUE(same_bits(rank.model().buffers()[i].tensor, plain.buffers[i].second)) << plain.buffers[i].first;
+      EXPECT_TRUE(same_bits(rank.model().buffers()[i].tensor, plain.buffers[i].second))
+          << plain.buffers[i].first;
     }
     EXPECT_FALSE(flat.anything_resident());
     rank.step(batch, 0.0);  // clears gradients, and counts a batch in the norms
@@ -47,10 +50,13 @@ TEST(ShardedModels, ResNet50WithItsInPlaceBlocksKeepsItsBits) {
   expect_same_bits_when_sharded<resnet::MMResNet50>(resnet::Config{.num_classes = 10});
 }
 
-TEST(ShardedModels, MlpKeepsItsBits) { expect_same_bits_when_sharded<mlp::Mlp>(mlp::Config{}); }
+TEST(ShardedModels, MlpKeepsItsBits) {
+  expect_same_bits_when_sharded<mlp::Mlp>(mlp::Config{});
+}
 
 TEST(Mlp, ReadsImagesOfBytesAndGivesLogits) {
-  PlainModel plain(std::make_unique<mlp::Mlp>(mlp::Config{.hidden = {8}, .activation = "gelu", .dtype = "float64"}));
+  PlainModel plain(std::make_unique<mlp::Mlp>(
+      mlp::Config{.hidden = {8}, .activation = "gelu", .dtype = "float64"}));
 
   const at::Tensor logits =
       plain.forward({{"img", at::ones({5, 32, 32, 3}, at::kByte)}}, Mode::kPredict).get("logits");

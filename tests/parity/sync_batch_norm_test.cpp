@@ -1,10 +1,13 @@
 // Batch norm over 2 and 3 ranks that are threads, against one rank that sees the joined batch.
+#include <ostream>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "strata/torch/batch_norm.hpp"
+
 #include "../unit/unit/harness.hpp"
 #include "border/runtime.hpp"
-#include "strata/torch/batch_norm.hpp"
 #include "support/ranks.hpp"
 
 namespace strata::testing {
@@ -15,11 +18,15 @@ constexpr int64_t kChannels = 4;
 // Values far from zero: squares minus squared mean would lose most digits in float32.
 at::Tensor batch_of(int rank, at::ScalarType dtype) {
   const at::Generator g = at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(rank + 1));
-  return (at::randn({rank + 2, kChannels, 3, 3}, g, at::kDouble) * (rank + 1) + 100.0 + rank).to(dtype);
+  return (at::randn({rank + 2, kChannels, 3, 3}, g, at::kDouble) * (rank + 1) + 100.0 + rank)
+      .to(dtype);
 }
 
-// What the loss weighs each output by; differs from element to element, or gradients of norms vanish.
-at::Tensor weights_of(const at::Tensor& x) { return at::sin(x.to(at::kDouble) * 3.0).to(x.scalar_type()); }
+// What the loss weighs each output by; differs from element to element, or gradients of norms
+// vanish.
+at::Tensor weights_of(const at::Tensor& x) {
+  return at::sin(x.to(at::kDouble) * 3.0).to(x.scalar_type());
+}
 
 struct Result {
   at::Tensor y, dx, dweight, dbias, mean, var;
@@ -34,7 +41,12 @@ Result run(BatchNorm2dImpl& norm, const at::Tensor& input) {
   const at::Tensor x = input.clone().requires_grad_(true);
   const at::Tensor y = norm.forward(x);
   (y * weights_of(input)).sum().backward();
-  return {y.detach(), x.grad(), norm.weight.grad(), norm.bias.grad(), norm.running_mean, norm.running_var};
+  return {y.detach(),
+          x.grad(),
+          norm.weight.grad(),
+          norm.bias.grad(),
+          norm.running_mean,
+          norm.running_var};
 }
 
 struct Case {
@@ -42,6 +54,10 @@ struct Case {
   at::ScalarType dtype;
   double tolerance;
 };
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.world << " ranks, " << c.dtype;
+}
 
 class SyncBatchNorm : public ::testing::TestWithParam<Case> {};
 
@@ -87,9 +103,12 @@ TEST_P(SyncBatchNorm, EqualsOneRankWithTheJoinedBatch) {
   EXPECT_LE(near(dbias, expected.dbias), c.tolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(Worlds, SyncBatchNorm,
-                         ::testing::Values(Case{2, at::kDouble, 1e-10}, Case{3, at::kDouble, 1e-10},
-                                           Case{2, at::kFloat, 2e-5}, Case{3, at::kFloat, 2e-5}));
+INSTANTIATE_TEST_SUITE_P(Worlds,
+                         SyncBatchNorm,
+                         ::testing::Values(Case{2, at::kDouble, 1e-10},
+                                           Case{3, at::kDouble, 1e-10},
+                                           Case{2, at::kFloat, 2e-5},
+                                           Case{3, at::kFloat, 2e-5}));
 
 TEST(SyncBatchNorm, StaysAloneInEvaluationAndInAGroupOfOne) {
   install_host();

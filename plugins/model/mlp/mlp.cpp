@@ -57,8 +57,14 @@ Tensors Mlp::forward(const Tensors& batch, Mode mode) {
   const at::Tensor x = batch.get("img").flatten(1);
   if (x.size(1) != config_.in_features) {
     throw Error(STRATA_E_ARGUMENT,
-                text("MLP reads ", config_.in_features, " features of a sample, the field \"img\" of ",
-                     batch.get("img").sizes(), " has ", x.size(1), "; set in_features = ", x.size(1)));
+                text("MLP reads ",
+                     config_.in_features,
+                     " features of a sample, the field \"img\" of ",
+                     batch.get("img").sizes(),
+                     " has ",
+                     x.size(1),
+                     "; set in_features = ",
+                     x.size(1)));
   }
   const at::Tensor logits = net_->forward(x.to(net_->layers[0]->weight.scalar_type()));
   Tensors out;

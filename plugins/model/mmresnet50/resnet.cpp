@@ -95,8 +95,11 @@ struct StageImpl : Parent {
 
   StageImpl(const Options& o, at::ScalarType type) : Parent(type) {
     for (int64_t i = 0; i < o.blocks; ++i) {
-      blocks.push_back(add<BottleneckImpl>(std::to_string(i), i == 0 ? o.in : o.width * kExpansion,
-                                           o.width, i == 0 ? o.stride : 1, type));
+      blocks.push_back(add<BottleneckImpl>(std::to_string(i),
+                                           i == 0 ? o.in : o.width * kExpansion,
+                                           o.width,
+                                           i == 0 ? o.stride : 1,
+                                           type));
     }
   }
 
@@ -163,7 +166,8 @@ Tensors MMResNet50::forward(const Tensors& batch, Mode mode) {
   if (images.dim() != 4 || images.size(1) != 3) {
     throw Error(STRATA_E_ARGUMENT,
                 text("MMResNet50 reads images [batch, 3, height, width], the field \"img\" is ",
-                     images.sizes(), "; a transform that turns images into tensors is missing"));
+                     images.sizes(),
+                     "; a transform that turns images into tensors is missing"));
   }
   const at::Tensor logits = net_->forward(images.to(net_->conv1->weight.scalar_type()));
   Tensors out;

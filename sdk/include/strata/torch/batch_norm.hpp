@@ -1,6 +1,10 @@
 // Batch norm as torch.nn has it, over one rank or, when the strategy asks for it, over a group.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <optional>
+
 #include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
@@ -8,10 +12,6 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 #include <torch/nn/module.h>
-
-#include <algorithm>
-#include <array>
-#include <optional>
 
 #include "strata/abi/model.h"
 #include "strata/torch/runtime_aware.hpp"
@@ -28,13 +28,15 @@ struct STRATA_HIDDEN BatchNormOptions {
   at::ScalarType dtype = at::kFloat;  // of parameters and running statistics
 };
 
-/// torch.nn.BatchNorm for [N, C, …], with its names, order and bits. Weights, running statistics and
-/// input may be of different dtypes: statistics and scaling are then computed in the widest, float32 at
-/// least, and the result has the input's. In training, under strata_autograd_api.set_batch_norm_sync(),
-/// forward and backward are collective; gradients of weight and bias stay this rank's own.
+/// torch.nn.BatchNorm for [N, C, …], with its names, order and bits. Weights, running statistics
+/// and input may be of different dtypes: statistics and scaling are then computed in the widest,
+/// float32 at least, and the result has the input's. In training, under
+/// strata_autograd_api.set_batch_norm_sync(), forward and backward are collective; gradients of
+/// weight and bias stay this rank's own.
 class STRATA_HIDDEN BatchNormImpl : public torch::nn::Module, public virtual RuntimeAware {
  public:
-  explicit BatchNormImpl(int64_t channels, const BatchNormOptions& options = {}) : options_(options) {
+  explicit BatchNormImpl(int64_t channels, const BatchNormOptions& options = {})
+      : options_(options) {
     if (options.affine) {
       weight = register_parameter("weight", at::ones({channels}, options.dtype));
       bias = register_parameter("bias", at::zeros({channels}, options.dtype));
@@ -94,18 +96,28 @@ class STRATA_HIDDEN BatchNormImpl : public torch::nn::Module, public virtual Run
     return group != nullptr && Group(group).size() > 1 ? group : nullptr;
   }
 
-  static at::Tensor in(at::ScalarType dtype, const at::Tensor& t) { return t.defined() ? t.to(dtype) : t; }
+  static at::Tensor in(at::ScalarType dtype, const at::Tensor& t) {
+    return t.defined() ? t.to(dtype) : t;
+  }
 
   at::Tensor alone(const at::Tensor& x, at::ScalarType math, bool of_batch, double momentum) {
     if (of_batch && x.numel() == x.size(1)) {
-      throw Error(STRATA_E_ARGUMENT,
-                  text("batch norm in training needs more than one value per channel, the input is ",
-                       x.sizes(), "; use a larger batch"));
+      throw Error(
+          STRATA_E_ARGUMENT,
+          text("batch norm in training needs more than one value per channel, the input is ",
+               x.sizes(),
+               "; use a larger batch"));
     }
     const at::Tensor mean = in(math, running_mean);
     const at::Tensor var = in(math, running_var);
-    const at::Tensor y = at::batch_norm(x, in(math, weight), in(math, bias), mean, var, of_batch,
-                                        momentum, options_.eps,
+    const at::Tensor y = at::batch_norm(x,
+                                        in(math, weight),
+                                        in(math, bias),
+                                        mean,
+                                        var,
+                                        of_batch,
+                                        momentum,
+                                        options_.eps,
                                         at::globalContext().userEnabledCuDNN());
     if (of_batch && mean.defined() && !mean.is_same(running_mean)) {
       const at::NoGradGuard no_grad;
@@ -115,17 +127,20 @@ class STRATA_HIDDEN BatchNormImpl : public torch::nn::Module, public virtual Run
     return y;
   }
 
-  at::Tensor over_group(const at::Tensor& x, at::ScalarType math, strata_group* group,
+  at::Tensor over_group(const at::Tensor& x,
+                        at::ScalarType math,
+                        strata_group* group,
                         double momentum) {
     const auto stats = detail::group_stats(Group(group), x.to(math));
     if (running_mean.defined()) {
       const at::NoGradGuard no_grad;
-      const at::Tensor unbiased = stats.var * (stats.count / (stats.count - 1).clamp_min(1)).to(math);
+      const at::Tensor unbiased =
+          stats.var * (stats.count / (stats.count - 1).clamp_min(1)).to(math);
       running_mean.copy_(stats.mean * momentum + running_mean.to(math) * (1 - momentum));
       running_var.copy_(unbiased * momentum + running_var.to(math) * (1 - momentum));
     }
-    return detail::SyncBatchNormFn::apply(x, in(math, weight), in(math, bias), stats,
-                                          std::pair(group, options_.eps));
+    return detail::SyncBatchNormFn::apply(
+        x, in(math, weight), in(math, bias), stats, std::pair(group, options_.eps));
   }
 
   BatchNormOptions options_;
@@ -137,7 +152,8 @@ struct STRATA_HIDDEN BatchNorm1dImpl : BatchNormImpl {
 
   at::Tensor forward(const at::Tensor& input) {
     if (input.dim() != 2 && input.dim() != 3) {
-      throw Error(STRATA_E_ARGUMENT, text("BatchNorm1d wants [N, C] or [N, C, L], not ", input.sizes()));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("BatchNorm1d wants [N, C] or [N, C, L], not ", input.sizes()));
     }
     return BatchNormImpl::forward(input);
   }

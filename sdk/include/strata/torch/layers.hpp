@@ -48,8 +48,7 @@ struct STRATA_HIDDEN Conv2dImpl : torch::nn::Module {
   };
 
   explicit Conv2dImpl(const Options& o)
-      : weight(register_parameter("weight",
-                                  at::empty({o.out, o.in, o.kernel, o.kernel}, o.dtype))),
+      : weight(register_parameter("weight", at::empty({o.out, o.in, o.kernel, o.kernel}, o.dtype))),
         stride_(o.stride),
         padding_(o.padding) {
     if (o.bias) {

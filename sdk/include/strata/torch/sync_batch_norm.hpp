@@ -1,6 +1,9 @@
 // Batch norm over the samples of all ranks of a group: the mathematics and its two collectives.
 #pragma once
 
+#include <tuple>
+#include <vector>
+
 #include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
@@ -13,15 +16,12 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <tuple>
-#include <vector>
-
 #include "strata/cpp/memory.hpp"
 
 namespace strata::detail {
 
-/// Statistics of each channel over all ranks. mean, var (biased): [channels] in the dtype asked for;
-/// count: values per channel, a float64 scalar.
+/// Statistics of each channel over all ranks. mean, var (biased): [channels] in the dtype asked
+/// for; count: values per channel, a float64 scalar.
 struct STRATA_HIDDEN ChannelStats {
   at::Tensor mean;
   at::Tensor var;
@@ -44,8 +44,8 @@ STRATA_HIDDEN inline at::Tensor along_channels(const at::Tensor& v, const at::Te
   return v.view(shape);
 }
 
-// One row: means, sums of squared deviations, count. Deviations from the own mean, not plain squares,
-// which would cancel.
+// One row: means, sums of squared deviations, count. Deviations from the own mean, not plain
+// squares, which would cancel.
 STRATA_HIDDEN inline at::Tensor local_stats(const at::Tensor& x) {
   const int64_t channels = x.size(1);
   const auto options = x.options().dtype(at::kDouble);
@@ -75,8 +75,8 @@ STRATA_HIDDEN inline ChannelStats group_stats(const Group& group, const at::Tens
   return {mean.to(x.scalar_type()), var.to(x.scalar_type()), count};
 }
 
-/// Normalises by given statistics and differentiates through them as what they are: functions of the
-/// inputs of all ranks. Backward is collective.
+/// Normalises by given statistics and differentiates through them as what they are: functions of
+/// the inputs of all ranks. Backward is collective.
 struct STRATA_HIDDEN SyncBatchNormFn : torch::autograd::Function<SyncBatchNormFn> {
   using Context = torch::autograd::AutogradContext;
   using List = torch::autograd::variable_list;
@@ -91,8 +91,15 @@ struct STRATA_HIDDEN SyncBatchNormFn : torch::autograd::Function<SyncBatchNormFn
     const auto [group, eps] = group_eps;
     ctx->save_for_backward({x, weight, stats.mean, at::rsqrt(stats.var + eps), stats.count});
     ctx->saved_data["group"] = reinterpret_cast<int64_t>(group);
-    return at::batch_norm(x, weight, bias, stats.mean, stats.var, /*training=*/false,
-                          /*momentum=*/0.0, eps, at::globalContext().userEnabledCuDNN());
+    return at::batch_norm(x,
+                          weight,
+                          bias,
+                          stats.mean,
+                          stats.var,
+                          /*training=*/false,
+                          /*momentum=*/0.0,
+                          eps,
+                          at::globalContext().userEnabledCuDNN());
   }
 
   static List backward(Context* ctx, const List& grads) {
@@ -118,11 +125,11 @@ struct STRATA_HIDDEN SyncBatchNormFn : torch::autograd::Function<SyncBatchNormFn
     const int64_t channels = invstd.numel();
     const at::Tensor slope = sums.narrow(0, channels, channels) * invstd.square();
     const at::Tensor scale = weight.defined() ? invstd * weight : invstd;
-    const at::Tensor dx =
-        (dy - along_channels(sums.narrow(0, 0, channels), dy) -
-         centred * along_channels(slope, dy)) *
-        along_channels(scale, dy);
-    // weight's and bias's gradients stay this rank's own: the strategy reduces them with all others.
+    const at::Tensor dx = (dy - along_channels(sums.narrow(0, 0, channels), dy) -
+                           centred * along_channels(slope, dy)) *
+                          along_channels(scale, dy);
+    // weight's and bias's gradients stay this rank's own: the strategy reduces them with all
+    // others.
     return {dx.to(grads[0].scalar_type()),
             weight.defined() ? sum_dy_centred * invstd : at::Tensor(),
             weight.defined() ? sum_dy : at::Tensor(),

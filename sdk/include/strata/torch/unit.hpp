@@ -111,7 +111,7 @@ class STRATA_HIDDEN MarkedModule final : public M, public UnitMark {
 /// A module holder that is a unit:
 ///
 ///     struct BlockImpl : torch::nn::Module { at::Tensor forward(at::Tensor x); };
-///     strata::Unit<BlockImpl> block{…};          // constructor arguments of BlockImpl
+///     auto block = strata::Unit<BlockImpl>::make(…);  // constructor arguments of BlockImpl
 ///     register_module("block", block.ptr());
 ///     x = block(x);
 template <class M>
