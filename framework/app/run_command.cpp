@@ -40,7 +40,8 @@ std::vector<std::string> all_overrides(const RunOptions& options) {
   std::vector<std::string> all = options.overrides;
   const auto add = [&all](const char* key, const std::string& value) {
     if (!value.empty()) {
-      all.push_back(std::string(key) + "=\"" + value + "\"");
+      const char quote = value.find('"') == std::string::npos ? '"' : '\'';
+      all.push_back(std::string(key) + "=" + quote + value + quote);
     }
   };
   add("work_dir", options.work_dir);

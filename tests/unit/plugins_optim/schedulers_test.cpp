@@ -289,6 +289,9 @@ struct Refusal {
   std::string field;
 };
 
+// Keeps addresses out of the tests' names.
+void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.type << ", " << refusal.field; }
+
 class SchedulerRefusals : public testing::TestWithParam<Refusal> {};
 
 TEST_P(SchedulerRefusals, NameTheField) {

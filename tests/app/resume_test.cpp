@@ -1,0 +1,131 @@
+// A resumed run ends as the uninterrupted one, to the bit.
+#include <algorithm>
+
+#include "scene.hpp"
+
+namespace strata::test {
+namespace {
+
+constexpr const char* kSchedule = R"(
+[[param_scheduler]]
+type = "LinearLR"
+by_epoch = false
+end = 5
+[[param_scheduler]]
+type = "CosineAnnealingLR"
+by_epoch = false
+begin = 5
+)";
+
+class Resume : public Scene {
+ protected:
+  /// Runs 2 epochs, then the second one again from epoch_1, and compares. Both with `ranks`.
+  void expect_equal_ends(const std::string& text, const std::string& ranks) const {
+    const std::string file = config(kTwoEpochs + text);
+    train(file, "whole", {"--nproc", ranks});
+    train(file, "resumed", {"--nproc", ranks, "--resume", "whole/epoch_1"});
+    expect_tail("resumed", "loss");
+    expect_tail("resumed", "lr");
+    expect_same_weights("whole/epoch_2", "resumed/epoch_2");
+  }
+
+  /// The run's numbers are the last ones of `whole`.
+  void expect_tail(const std::string& work, const std::string& key) const {
+    const std::vector<double> all = series("whole", key);
+    const std::vector<double> tail = series(work, key);
+    ASSERT_FALSE(tail.empty());
+    ASSERT_LT(tail.size(), all.size());
+    EXPECT_TRUE(std::equal(tail.rbegin(), tail.rend(), all.rbegin()))
+        << key << ": " << testing::PrintToString(tail) << " is no end of "
+        << testing::PrintToString(all);
+  }
+
+  void expect_same_weights(const std::string& a, const std::string& b) const {
+    for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+      EXPECT_TRUE(read_text(path(a) / file) == read_text(path(b) / file)) << file;
+    }
+  }
+
+  [[nodiscard]] nlohmann::json counters(const std::string& checkpoint) const {
+    return nlohmann::json::parse(read_text(path(checkpoint) / "state.json")).at("meta");
+  }
+};
+
+TEST_F(Resume, AtAnEpochsEndChangesNothing) {
+  expect_equal_ends(kSchedule, "1");
+
+  EXPECT_EQ(counters("whole/epoch_1"), (nlohmann::json{{"epoch", 1}, {"iter", 8}, {"step", 8}}));
+}
+
+TEST_F(Resume, OnTwoRanksChangesNothing) {
+  expect_equal_ends(kSchedule, "2");
+
+  EXPECT_EQ(counters("whole/epoch_1"), (nlohmann::json{{"epoch", 1}, {"iter", 4}, {"step", 4}}));
+}
+
+// The window of iterations 7 to 9 holds the end of the epoch, so the checkpoint comes after it.
+TEST_F(Resume, InsideAnAccumulationWindowChangesNothing) {
+  expect_equal_ends(std::string(kSchedule) + "[optim_wrapper]\naccumulative_counts = 3\n", "1");
+
+  EXPECT_EQ(counters("whole/epoch_1"), (nlohmann::json{{"epoch", 1}, {"iter", 9}, {"step", 3}}));
+}
+
+TEST_F(Resume, InsideAnAccumulationWindowOfTwoRanksChangesNothing) {
+  expect_equal_ends(std::string(kSchedule) + "[optim_wrapper]\naccumulative_counts = 3\n", "2");
+
+  EXPECT_EQ(counters("whole/epoch_1"), (nlohmann::json{{"epoch", 1}, {"iter", 6}, {"step", 2}}));
+}
+
+TEST_F(Resume, OfAnIterationLoopChangesNothing) {
+  const std::string file = config(
+      "[train_cfg]\nby_epoch = false\nmax_iters = 12\n[default_hooks]\ncheckpoint = { interval = 5 "
+      "}\n" +
+      std::string(kSchedule));
+  train(file, "whole");
+
+  train(file, "resumed", {"--resume", "whole/iter_5"});
+
+  expect_tail("resumed", "loss");
+  expect_tail("resumed", "lr");
+  expect_same_weights("whole/iter_12", "resumed/iter_12");
+}
+
+TEST_F(Resume, WithoutAPathGoesOnFromTheLastCheckpoint) {
+  const std::string file = config(kTwoEpochs);
+  train(file, "whole");
+  train(file, "parts", {"--cfg-options", "train_cfg.max_epochs=1"});
+
+  train(file, "parts", {"--resume"});
+
+  EXPECT_EQ(series("parts", "loss"), series("whole", "loss"));
+  expect_same_weights("whole/epoch_2", "parts/epoch_2");
+}
+
+TEST_F(Resume, WithoutACheckpointBeginsFromScratch) {
+  train(config(), "work", {"--resume"});
+
+  EXPECT_EQ(series("work", "iter"), (std::vector<double>{1, 2, 3}));
+}
+
+TEST_F(Resume, GoesOnWithTheSeedThatTheFirstRunDrew) {
+  const std::string file = config(std::string(kTwoEpochs) + "[randomness]\n_delete_ = true\n");
+  train(file, "whole");
+
+  train(file, "resumed", {"--resume", "whole/epoch_1"});
+
+  expect_tail("resumed", "loss");
+}
+
+TEST_F(Resume, RefusesACheckpointWithoutOptimizerState) {
+  train(config(), "first");
+  fs::remove(path("first/iter_3/optimizer.safetensors"));
+
+  const Outcome outcome = run_strata({"train", config(), "--resume", "first/iter_3"});
+
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, testing::HasSubstr("lacks optimizer.safetensors"));
+  EXPECT_FALSE(fs::exists(path("work_dirs")));
+}
+
+}  // namespace
+}  // namespace strata::test
