@@ -246,7 +246,9 @@ class Supervisor {
       return 0;
     }
     report();
-    return exit_code(*ranks_[*failed_].status);
+    const int status = *ranks_[*failed_].status;
+    // 128 + n says that *this* run was told to end; a rank that something else killed is a failure.
+    return WIFSIGNALED(status) && !asked_to_stop_ ? 1 : exit_code(status);
   }
 
  private:

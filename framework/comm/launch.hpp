@@ -16,9 +16,10 @@ namespace strata::comm {
 /// dies, so do they. What ranks write to stderr comes out of this one's, and the last lines of the
 /// rank that failed are said again at the end.
 ///
-/// Returns  0, the exit code of the rank that failed first, or 128 plus the number of the signal
-/// that ended it. Thread   [main], before this process has started any other. Errors
-/// STRATA_E_FAILED: the system gives no process, pipe or socket; no rank is left then.
+/// Returns  0; the exit code of the rank that failed first; 1 when a signal that did not come through here ended it;
+///          128 + n when this process was told by signal n to end
+/// Thread   [main], before this process has started any other
+/// Errors   STRATA_E_FAILED: the system gives no process, pipe or socket; no rank is left then
 int launch_local(int nproc, const std::function<int(const LaunchInfo&)>& body);
 
 }  // namespace strata::comm
