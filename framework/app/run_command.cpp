@@ -62,9 +62,20 @@ void run(train::Session& session, const RunOptions& options) {
   }
 }
 
+// The others must not wait for a rank that gives up.
+void run_or_abort(train::Session& session, const RunOptions& options) {
+  try {
+    run(session, options);
+  } catch (const std::exception& e) {
+    const int number = g_signal.load();
+    session.world().abort(text("rank ", session.world().rank(), ": ",
+                               number != 0 ? text("stopped by signal ", number) : std::string(e.what())));
+    throw;
+  }
+}
+
 int run_rank(const config::Value& root, const RunOptions& options, const comm::LaunchInfo& launch) {
   catch_signals();
-  std::unique_ptr<train::Session> session;
   try {
     const train::RunConfig run_config =
         train::parse_run_config(root, std::filesystem::path(options.config).stem().string());
@@ -73,24 +84,15 @@ int run_rank(const config::Value& root, const RunOptions& options, const comm::L
     if (launch.world_size > 1) {
       store = comm::connect_tcp_store(launch, std::chrono::seconds(run_config.timeout_s));
     }
-    session = std::make_unique<train::Session>(train::Start{root, run_config, *registry, launch, store});
-    run(*session, options);
-    session.reset();
+    train::Session session({root, run_config, *registry, launch, store});
+    run_or_abort(session, options);
     return 0;
   } catch (const std::exception& e) {
     const int number = g_signal.load();
-    const std::string reason = number != 0 ? text("stopped by signal ", number) : std::string(e.what());
-    if (session != nullptr) {
-      session->world().abort(text("rank ", launch.rank, ": ", reason));
-    }
     std::fprintf(stderr, "%s: rank %d: %s\n", number != 0 ? "stopped" : "error", launch.rank, e.what());
     return number != 0 ? 128 + number : kFailed;
   }
 }
-
-}  // namespace
-
-namespace {
 
 // `launcher` only confirms what the environment says.
 void check_launcher(const config::Value& root, const comm::LaunchInfo& launch) {
