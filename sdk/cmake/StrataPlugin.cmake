@@ -38,6 +38,9 @@ function(strata_add_plugin name)
   if("CXX" IN_LIST languages)
     target_compile_features(${name} PRIVATE cxx_std_20)
   endif()
+  # Fused multiply-adds in a loop's vector body and none in its remainder would make an optimizer's result depend
+  # on where a parameter was cut; the kit's loops count on this as well.
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off>)
 
   _strata_hide_symbols(${name} ${arg_TIER})
   _strata_add_note(${name})
