@@ -3,7 +3,9 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full_like.h>
+#include <c10/util/SmallVector.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/graph_task.h>
 #include <torch/csrc/autograd/variable.h>
@@ -18,28 +20,42 @@ namespace strata::unit {
 
 // The one hook of a tensor: first what ends with its gradient (units it entered), then what begins (units it left).
 struct TensorHook {
-  Tracker* tracker;  // null once the iteration is over
-  std::vector<std::shared_ptr<Pass>> consumers;
-  std::vector<std::shared_ptr<Pass>> producers;
+  using Passes = c10::SmallVector<Pass*, 2>;
+
+  Tracker* tracker;  // null once the iteration is over, and its passes gone
+  Passes consumers;
+  Passes producers;
 
   void fire() {
     if (tracker == nullptr) {
       return;
     }
     Tracker& t = *tracker;
-    for (const auto& pass : consumers) {
+    for (Pass* pass : consumers) {
       t.input_fired(*pass);
     }
-    for (const auto& pass : producers) {
+    for (Pass* pass : producers) {
       t.output_fired(*pass);
     }
   }
 };
 
+// On the node whose gradient it waits for. Tensor::register_hook makes a list and two functions more for the same.
+struct NodeHook final : torch::autograd::FunctionPreHook {
+  explicit NodeHook(std::shared_ptr<TensorHook> h) : hook(std::move(h)) {}
+
+  torch::autograd::variable_list operator()(const torch::autograd::variable_list& grads) override {
+    hook->fire();
+    return grads;
+  }
+
+  std::shared_ptr<TensorHook> hook;
+};
+
 // A tensor's hook, with a weak reference that keeps its address from being given to another tensor.
 struct Tracker::Record {
   c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl> pin;
-  std::shared_ptr<TensorHook> hook;
+  TensorHook* hook;
   int64_t version;  // of the tensor when the hook was set
 };
 
@@ -145,16 +161,15 @@ void Tracker::send(Slot strata_strategy_api::*slot, int32_t unit) {
 
 // --- forward --------------------------------------------------------------------------------------------------------
 
-std::shared_ptr<Pass> Tracker::open_pass(int32_t unit) {
+Pass* Tracker::open_pass(int32_t unit) {
   UnitState& state = units_[static_cast<size_t>(unit)];
   const int task = current_task();
   if (state.open == nullptr || state.open->task != -1 || state.open->closed || state.open->creator != task) {
-    state.open = std::make_shared<Pass>();
+    state.open = state.passes.emplace_back(std::make_unique<Pass>()).get();
     state.open->unit = unit;
     state.open->id = next_pass_++;
     state.open->creator = task;
     state.open->params_left = state.trainable;
-    state.passes.push_back(state.open);
   }
   return state.open;
 }
@@ -166,7 +181,7 @@ void Tracker::enter(int32_t unit, at::Tensor** inputs, size_t n) {
   }
   UnitState& state = units_[static_cast<size_t>(unit)];
   const bool grads = at::GradMode::is_enabled() && (ctx_->flags & STRATA_CTX_EVAL) == 0;
-  std::shared_ptr<Pass> pass;
+  Pass* pass = nullptr;
   if (grads) {
     pass = open_pass(unit);
     for (size_t i = 0; i < n; ++i) {
@@ -184,7 +199,7 @@ void Tracker::leave(int32_t unit, at::Tensor** outputs, size_t n, bool failed) {
   if (ctx_ == nullptr || state.owner != unit || state.events == 0 || state.entered.empty()) {
     return;
   }
-  const std::shared_ptr<Pass> pass = std::move(state.entered.back());
+  Pass* const pass = state.entered.back();
   state.entered.pop_back();
   if (failed) {
     const FlagScope flags(*ctx_, STRATA_CTX_ERROR);
@@ -206,7 +221,7 @@ void Tracker::leave(int32_t unit, at::Tensor** outputs, size_t n, bool failed) {
 // A hook stays where the tensor's history was when it was set. After a change in place it is one for an earlier tensor.
 TensorHook* Tracker::current_hook(const at::Tensor& tensor) const {
   const auto known = records_.find(tensor.unsafeGetTensorImpl());
-  return known != records_.end() && known->second.version == tensor._version() ? known->second.hook.get() : nullptr;
+  return known != records_.end() && known->second.version == tensor._version() ? known->second.hook : nullptr;
 }
 
 TensorHook& Tracker::hook_on(const at::Tensor& tensor) {
@@ -214,15 +229,19 @@ TensorHook& Tracker::hook_on(const at::Tensor& tensor) {
     return *current;
   }
   const auto hook = std::make_shared<TensorHook>(TensorHook{this, {}, {}});
-  tensor.register_hook([hook](const at::Tensor&) { hook->fire(); });
+  if (const auto& node = tensor.grad_fn()) {
+    node->add_tensor_pre_hook(std::make_unique<NodeHook>(hook));
+  } else {
+    tensor.register_hook([hook](const at::Tensor&) { hook->fire(); });
+  }
   hooks_.push_back(hook);
   records_.insert_or_assign(
       tensor.unsafeGetTensorImpl(),
-      Record{decltype(Record::pin)(tensor.getIntrusivePtr()), hook, tensor._version()});
+      Record{decltype(Record::pin)(tensor.getIntrusivePtr()), hook.get(), tensor._version()});
   return *hook;
 }
 
-void Tracker::watch_input(at::Tensor& tensor, const std::shared_ptr<Pass>& pass) {
+void Tracker::watch_input(at::Tensor& tensor, Pass* pass) {
   if (!tensor.defined() || !tensor.requires_grad()) {
     return;
   }
@@ -241,7 +260,7 @@ void Tracker::watch_input(at::Tensor& tensor, const std::shared_ptr<Pass>& pass)
   hook_on(tensor).consumers.push_back(pass);
 }
 
-void Tracker::watch_output(const at::Tensor& tensor, const std::shared_ptr<Pass>& pass) {
+void Tracker::watch_output(const at::Tensor& tensor, Pass* pass) {
   if (!tensor.defined() || !tensor.requires_grad()) {
     return;
   }
@@ -295,7 +314,7 @@ void Tracker::accumulated(int32_t param) {
   if (it == state.passes.rend()) {
     // Used outside its unit's forward: the sweep reports the gradient.
     state.open = nullptr;
-    const auto pass = open_pass(unit);
+    Pass* const pass = open_pass(unit);
     pass->task = task;
     pass->any_grad = true;
     return;
@@ -336,13 +355,16 @@ void Tracker::close(Pass& pass) {
 
 // Ends what the rule did not: units with unused parameters, inputs without gradient, frozen embeddings.
 void Tracker::sweep() {
-  std::vector<std::shared_ptr<Pass>> left;
+  std::vector<Pass*> left;
   for (const UnitState& state : units_) {
-    std::copy_if(state.passes.begin(), state.passes.end(), std::back_inserter(left),
-                 [](const auto& pass) { return !pass->closed && pass->task != -1; });
+    for (const auto& pass : state.passes) {
+      if (!pass->closed && pass->task != -1) {
+        left.push_back(pass.get());
+      }
+    }
   }
-  std::sort(left.begin(), left.end(), [](const auto& a, const auto& b) { return a->id > b->id; });
-  for (const auto& pass : left) {
+  std::sort(left.begin(), left.end(), [](const Pass* a, const Pass* b) { return a->id > b->id; });
+  for (Pass* pass : left) {
     close(*pass);
   }
 }
@@ -372,27 +394,6 @@ void Tracker::abort() noexcept {
     p.touched = true;  // whatever was accumulated must go
   }
   model_.zero_grad();
-}
-
-// --- services -------------------------------------------------------------------------------------------------------
-
-namespace {
-
-strata_rc enter_unit(strata_runtime* rt, int32_t unit, strata_native_tensor** inputs, uint64_t n) {
-  return border::guarded([&] { rt->tracker->enter(unit, reinterpret_cast<at::Tensor**>(inputs), n); });
-}
-
-strata_rc leave_unit(strata_runtime* rt, int32_t unit, strata_native_tensor** outputs, uint64_t n, int32_t failed) {
-  return border::guarded([&] { rt->tracker->leave(unit, reinterpret_cast<at::Tensor**>(outputs), n, failed != 0); });
-}
-
-strata_group* batch_norm_group(strata_runtime* rt) { return rt->batch_norm_group; }
-
-}  // namespace
-
-const strata_units_api* units_service() {
-  static const strata_units_api api = {STRATA_HDR(strata_units_api), &enter_unit, &leave_unit, &batch_norm_group};
-  return &api;
 }
 
 }  // namespace strata::unit

@@ -59,9 +59,9 @@ class Tracker {
     int32_t owner = 0;
     uint32_t events = 0;
     int64_t trainable = 0;
-    std::shared_ptr<Pass> open;      // takes further calls of the running forward
-    std::vector<std::shared_ptr<Pass>> passes;
-    std::vector<std::shared_ptr<Pass>> entered;  // per nested call; null: no gradient will come
+    Pass* open = nullptr;  // takes further calls of the running forward
+    std::vector<std::unique_ptr<Pass>> passes;  // of this iteration
+    std::vector<Pass*> entered;  // per nested call; null: no gradient will come
   };
 
   friend struct TensorHook;
@@ -69,9 +69,9 @@ class Tracker {
 
   void install_accumulate_hooks();
   [[nodiscard]] bool wants(int32_t unit, uint32_t event) const;
-  std::shared_ptr<Pass> open_pass(int32_t unit);
-  void watch_input(at::Tensor& tensor, const std::shared_ptr<Pass>& pass);
-  void watch_output(const at::Tensor& tensor, const std::shared_ptr<Pass>& pass);
+  Pass* open_pass(int32_t unit);
+  void watch_input(at::Tensor& tensor, Pass* pass);
+  void watch_output(const at::Tensor& tensor, Pass* pass);
   [[nodiscard]] TensorHook* current_hook(const at::Tensor& tensor) const;
   TensorHook& hook_on(const at::Tensor& tensor);
   void output_fired(Pass& pass);
