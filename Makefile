@@ -3,7 +3,7 @@
 #   build       build/bin/strata, the plugins, the tests
 #   quickstart  builds the program and its plugins, trains ResNet-50 on two CPU ranks
 #   test        all tests
-#   bench       the benchmarks
+#   bench       the benchmarks, beside PyTorch's own (docs/benchmarks.md)
 #   lint        format and lint, with the pinned tools
 # JOBS=n sets how many files are compiled at a time. Torch_DIR or CMAKE_PREFIX_PATH names a LibTorch of your own.
 .PHONY: help setup build quickstart test bench lint

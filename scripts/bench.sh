@@ -1,15 +1,23 @@
 #!/usr/bin/env bash
-# Builds and runs the benchmarks: every program in build/bin/benchmarks, with Google Benchmark's options passed on.
+# Builds and runs the benchmarks and their peers. bench.sh [--rounds N] [step] [start] [border] [data]
+# What the peers need beside torch is installed into build/bench/peers; .venv stays as it is.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$root"
 
-if ! ninja -C build -t query benchmarks >/dev/null 2>&1; then
-  say "no target \`benchmarks\` in build/: the tree has no benchmarks/CMakeLists.txt" >&2
+scripts/build.sh strata plugins benchmarks
+if [[ ! -x build/benchmarks/border_bench ]]; then
+  say "the benchmarks need Google Benchmark: \`make setup\` installs libbenchmark-dev; then remove build/CMakeCache.txt" >&2
   exit 1
 fi
-scripts/build.sh benchmarks
-for program in build/bin/benchmarks/*; do
-  say "running $program"
-  "$program" "$@"
-done
+
+peers=$root/build/bench/peers
+key=$(digest benchmarks/peers/requirements.txt)
+if ! is_done peers "$key"; then
+  say "installing what benchmarks/peers/requirements.txt lists into build/bench/peers"
+  rm -rf "$peers"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target "$peers" \
+    -r benchmarks/peers/requirements.txt
+  set_done peers "$key"
+fi
+PYTHONPATH=$peers .venv/bin/python benchmarks/compare.py --build build "$@"
