@@ -1,12 +1,12 @@
-// What the plugin border and the host's autograd hooks add to a step, on a model of 100 small units.
+// What the plugin border and the host's autograd hooks add to a step of a model of 100 small units.
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/ones.h>
 #include <benchmark/benchmark.h>
-
-#include <algorithm>
-#include <chrono>
-#include <vector>
 
 #include "null_strategy/null_strategy.hpp"
 #include "support/plugin_host.hpp"
@@ -33,7 +33,8 @@ Shapes shapes_of(int params) {
 }
 
 at::Tensor run_cell(CellImpl& cell, const at::Tensor& x, int params) {
-  const at::Tensor y = params == 1 ? at::linear(x, cell.p("w")) : at::linear(x, cell.p("w"), cell.p("b"));
+  const at::Tensor y =
+      params == 1 ? at::linear(x, cell.p("w")) : at::linear(x, cell.p("w"), cell.p("b"));
   return params == 3 ? y.mul(cell.p("s")) : y;
 }
 
@@ -64,11 +65,17 @@ class CountingStrategy final : public bench::NullStrategy {
   explicit CountingStrategy(int64_t& calls) : calls_(calls) {}
 
   void pre_forward(int32_t, const strata_step_ctx&) override { ++calls_; }
+
   void post_forward(int32_t, const strata_step_ctx&) override { ++calls_; }
+
   void pre_backward(int32_t, const strata_step_ctx&) override { ++calls_; }
+
   void post_backward(int32_t, const strata_step_ctx&) override { ++calls_; }
+
   void unit_grads_ready(int32_t, int32_t, const strata_step_ctx&) override { ++calls_; }
+
   void grad_ready(int32_t, const strata_step_ctx&) override { ++calls_; }
+
   void backward_done(const strata_step_ctx&) override { ++calls_; }
 
  private:
@@ -90,7 +97,8 @@ int64_t events_of_a_step() {
   int64_t calls = 0;
   Rank rank(chain(2), std::make_unique<CountingStrategy>(calls));
   rank.backward(batch());
-  constexpr int64_t kAroundIt = 4;  // iter_begin, pre_step, post_step, iter_end: the loop's, not the harness's
+  // iter_begin, pre_step, post_step, iter_end: the loop's, not the harness's.
+  constexpr int64_t kAroundIt = 4;
   return calls + kAroundIt;
 }
 
@@ -98,11 +106,12 @@ int64_t events_of_a_step() {
 void event_call(benchmark::State& state) {
   const strata_plugin* plugin = test::open_plugin(STRATA_NULL_STRATEGY);
   const auto strategy = test::make_object<strata_strategy_api>(plugin, "NullStrategy");
-  strata_step_ctx ctx{};
-  ctx.h = STRATA_HDR(strata_step_ctx);
+  strata_step_ctx facts{};
+  facts.h = STRATA_HDR(strata_step_ctx);
+  const strata_step_ctx* ctx = &facts;
   int32_t unit = 0;
   for (auto _ : state) {
-    strategy.call(&strata_strategy_api::pre_forward, unit, static_cast<const strata_step_ctx*>(&ctx));
+    strategy.call(&strata_strategy_api::pre_forward, unit, ctx);
     benchmark::DoNotOptimize(++unit);
   }
   state.counters["calls_per_step"] = static_cast<double>(events_of_a_step());
@@ -151,8 +160,8 @@ struct Pair {
   std::vector<double> added;
 };
 
-/// Time that events add to forward and backward. It is units x (a + parameters x b): two models give a and b. Medians
-/// of differences between neighbours in time, so that a busy machine does not count.
+/// Time that events add to forward and backward. It is units x (a + parameters x b): two models
+/// give a and b. Medians of differences between neighbours in time: a busy machine does not count.
 void autograd_hooks(benchmark::State& state) {
   testing::install_host();
   Pair one(1);

@@ -165,7 +165,7 @@ TEST(KilledRank, IsNoticedByTheOthersOverSharedMemory) {
   const int code = run_with_a_killed_rank("shm");
   const std::string said = testing::internal::GetCapturedStderr();
 
-  EXPECT_EQ(code, 128 + SIGKILL);
+  EXPECT_EQ(code, 1);  // something else killed it; the run itself was not told to end
   EXPECT_THAT(
       said,
       AllOf(HasSubstr("[rank 0: soon"), HasSubstr("[rank 2: soon"), HasSubstr("rank 1 has died")));
@@ -177,7 +177,7 @@ TEST(KilledRank, IsNoticedByTheOthersOverGloo) {
   const int code = run_with_a_killed_rank("gloo");
   const std::string said = testing::internal::GetCapturedStderr();
 
-  EXPECT_EQ(code, 128 + SIGKILL);
+  EXPECT_EQ(code, 1);  // something else killed it; the run itself was not told to end
   EXPECT_THAT(said, AllOf(HasSubstr("[rank 0: soon"), HasSubstr("[rank 2: soon")));
 }
 #endif

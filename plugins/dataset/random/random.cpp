@@ -14,7 +14,7 @@ struct Config {
   int64_t seed = 0;
 };
 
-// splitmix64's finaliser (Steele, Lea and Flood, OOPSLA 2014): of a counter, so that loops over it vectorise.
+// splitmix64's finaliser (Steele, Lea and Flood, OOPSLA 2014) of a counter: loops vectorise.
 uint64_t mix(uint64_t x) {
   x += 0x9E3779B97F4A7C15U;
   x = (x ^ (x >> 30U)) * 0xBF58476D1CE4E5B9U;
@@ -43,13 +43,12 @@ class RandomClassification final : public strata::Dataset {
 
   void get(int64_t index, const strata::Sample& out) const override {
     if (index < 0 || index >= config_.size) {
-      throw strata::Error(STRATA_E_ARGUMENT,
-                          strata::text("RandomClassification has no sample ",
-                                       index,
-                                       "; it has ",
-                                       config_.size));
+      throw strata::Error(
+          STRATA_E_ARGUMENT,
+          strata::text("RandomClassification has no sample ", index, "; it has ", config_.size));
     }
-    const uint64_t key = mix(mix(static_cast<uint64_t>(config_.seed)) ^ static_cast<uint64_t>(index));
+    const uint64_t stream = mix(static_cast<uint64_t>(config_.seed));
+    const uint64_t key = mix(stream ^ static_cast<uint64_t>(index));
     fill(key, static_cast<float*>(out.make("img", STRATA_F32, config_.shape).data));
     // Negative counters are the label's, the others the image's.
     const uint64_t draw = mix(key - 1) % static_cast<uint64_t>(config_.num_classes);
@@ -60,7 +59,8 @@ class RandomClassification final : public strata::Dataset {
   void fill(uint64_t key, float* __restrict out) const {
     constexpr float kWidth = 3.4641016F;  // sqrt(12): of the uniform distribution with variance 1
     for (int64_t i = 0; i < numel_; ++i) {
-      const auto bits = static_cast<int32_t>(mix(key + static_cast<uint64_t>(i)) >> 40U);  // 24: exact in a float
+      // 24 bits: exact in a float.
+      const auto bits = static_cast<int32_t>(mix(key + static_cast<uint64_t>(i)) >> 40U);
       out[i] = (static_cast<float>(bits) * 0x1.0p-24F - 0.5F) * kWidth;
     }
   }

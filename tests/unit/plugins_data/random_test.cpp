@@ -1,8 +1,8 @@
 // RandomClassification: what is in a sample, what it depends on, refusals.
+#include <cmath>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <cmath>
 
 #include "support/sample_host.hpp"
 
