@@ -105,11 +105,14 @@ TEST(LaunchLocal, TellsEachRankWhichItIs) {
 TEST(LaunchLocal, LetsRanksMeetInAStoreAtThePortItHolds) {
   const int code = launch_local(2, [](const LaunchInfo& info) {
     const auto store = connect_tcp_store(info, seconds(20));
-    store->set(std::to_string(info.rank), "here");
-    store->get(std::to_string(1 - info.rank), seconds(20));
-    store->set("seen " + std::to_string(info.rank), "");
-    store->get("seen " + std::to_string(1 - info.rank),
-               seconds(20));  // rank 0 serves until both have seen
+    // Rank 0 serves: it leaves last, when rank 1 has nothing more to ask.
+    if (info.rank == 0) {
+      store->set("0", "here");
+      store->get("done", seconds(20));
+    } else {
+      store->get("0", seconds(20));
+      store->set("done", "");
+    }
     return 0;
   });
 
