@@ -38,17 +38,17 @@ class FlatDataParallel final : public strata::Strategy {
     const int64_t with_marks = grads_end_ + static_cast<int64_t>(n_trainable_);
     values_ = strata::Buffer(runtime(), values_end_ * kBytes, STRATA_BUFFER_ZEROED, "param");
     grads_ = strata::Buffer(runtime(), with_marks * kBytes, STRATA_BUFFER_ZEROED, "grad");
+    const strata::Params params(runtime());
     for (size_t i = 0; i < segments_.size(); ++i) {
       const strata_segment& s = segments_[i];
       const int64_t at = s.view_offset * kBytes;
-      strata::check(params().bind_view(
-          runtime(), s.param, values_.c(), at, STRATA_F32, nullptr, STRATA_BIND_DISCARD));
+      params.bind_view(s.param, values_, at, STRATA_F32);
       if (i < n_trainable_) {
-        strata::check(params().bind_grad_view(runtime(), s.param, grads_.c(), at, STRATA_F32));
+        params.bind_grad_view(s.param, grads_, at, STRATA_F32);
       }
     }
     for (size_t unit = 0; unit < model_.units().size(); ++unit) {
-      strata::check(params().init_unit(runtime(), static_cast<int32_t>(unit)));
+      params.init_unit(static_cast<int32_t>(unit));
     }
   }
 
@@ -72,21 +72,18 @@ class FlatDataParallel final : public strata::Strategy {
     // With a mark for each parameter: what any rank's backward reached is updated on all ranks.
     auto* const grads = grads_.data<float>();
     float* const marks = grads + grads_end_;
+    const strata::Params params(runtime());
     for (size_t i = 0; i < n_trainable_; ++i) {
-      int32_t touched = 0;
-      strata::check(params().touched(runtime(), segments_[i].param, &touched));
-      marks[i] = touched != 0 ? 1.0F : 0.0F;
+      marks[i] = params.touched(segments_[i].param) ? 1.0F : 0.0F;
     }
     const int64_t count = grads_end_ + static_cast<int64_t>(n_trainable_);
     world_.all_reduce(grads, count, STRATA_F32).wait();
     for (size_t i = 0; i < n_trainable_; ++i) {
-      strata::check(params().set_touched(runtime(), segments_[i].param, marks[i] != 0.0F ? 1 : 0));
+      params.set_touched(segments_[i].param, marks[i] != 0.0F);
     }
   }
 
  private:
-  static const strata_param_api& params() { return strata::service<strata_param_api>(); }
-
   // Gives each trainable (or each frozen) parameter a place from `at` on; returns where they end.
   int64_t lay_out(bool trainable, int64_t at) {
     for (size_t i = 0; i < model_.params().size(); ++i) {

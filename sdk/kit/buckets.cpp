@@ -86,19 +86,18 @@ FlatStore::FlatStore(strata_runtime* runtime, const ModelView& model, std::vecto
   }
   values_ = Buffer(runtime, value_bytes, STRATA_BUFFER_ZEROED, "param");
   grads_ = Buffer(runtime, grad_bytes, STRATA_BUFFER_ZEROED, "grad");
-  const auto& api = service<strata_param_api>();
+  const Params params(runtime);
   for (const Bucket& b : buckets_) {
     for (const Slot& s : b.slots) {
       const int64_t offset = s.offset * size_of(b.dtype);
-      check(api.bind_view(runtime, s.param, values_.c(), b.value_offset + offset, b.dtype, nullptr,
-                          STRATA_BIND_DISCARD));
+      params.bind_view(s.param, values_, b.value_offset + offset, b.dtype);
       if (b.trainable) {
-        check(api.bind_grad_view(runtime, s.param, grads_.c(), b.grad_offset + offset, b.dtype));
+        params.bind_grad_view(s.param, grads_, b.grad_offset + offset, b.dtype);
       }
     }
   }
   for (size_t unit = 0; unit < model.units().size(); ++unit) {
-    check(api.init_unit(runtime, static_cast<int32_t>(unit)));
+    params.init_unit(static_cast<int32_t>(unit));
   }
 }
 
@@ -117,21 +116,19 @@ void FlatStore::optim_views(const OptimViewSink& out) const {
 }
 
 void FlatStore::mark_touched(const Bucket& bucket) const {
-  const auto& api = service<strata_param_api>();
+  const Params params(runtime_);
   auto* mark = grads_.data() + bucket.grad_offset + bucket.numel * size_of(bucket.dtype);
   for (const Slot& s : bucket.slots) {
-    int32_t touched = 0;
-    check(api.touched(runtime_, s.param, &touched));
-    put_one(mark, bucket.dtype, touched != 0);
+    put_one(mark, bucket.dtype, params.touched(s.param));
     mark += size_of(bucket.dtype);
   }
 }
 
 void FlatStore::read_touched(const Bucket& bucket) const {
-  const auto& api = service<strata_param_api>();
+  const Params params(runtime_);
   const auto* mark = grads_.data() + bucket.grad_offset + bucket.numel * size_of(bucket.dtype);
   for (const Slot& s : bucket.slots) {
-    check(api.set_touched(runtime_, s.param, is_set(mark, bucket.dtype) ? 1 : 0));
+    params.set_touched(s.param, is_set(mark, bucket.dtype));
     mark += size_of(bucket.dtype);
   }
 }

@@ -44,14 +44,14 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     u.full_grad = Buffer(runtime(), full, STRATA_BUFFER_EVICTED, "unit_grad");
     u.value = Buffer(runtime(), u.shard * kBytes, 0, "shard");
     u.grad = Buffer(runtime(), u.shard * kBytes, STRATA_BUFFER_ZEROED, "grad");
-    const auto& params = service<strata_param_api>();
+    const Params params(runtime());
     for (const strata_segment& s : u.layout) {
-      check(params.bind_view(runtime(), s.param, u.full.c(), s.view_offset * kBytes, STRATA_F32, nullptr, 0));
+      params.bind_view(s.param, u.full, s.view_offset * kBytes, STRATA_F32);
       if (trainable(s.param)) {
-        check(params.bind_grad_view(runtime(), s.param, u.full_grad.c(), s.view_offset * kBytes, STRATA_F32));
+        params.bind_grad_view(s.param, u.full_grad, s.view_offset * kBytes, STRATA_F32);
       }
     }
-    check(params.init_unit(runtime(), unit));
+    params.init_unit(unit);
     std::memcpy(u.value.data(), u.full.data() + shard_offset(u), static_cast<size_t>(u.shard * kBytes));
     u.full.evict();
   }

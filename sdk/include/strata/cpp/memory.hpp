@@ -141,6 +141,13 @@ class STRATA_HIDDEN Group {
     return Work(work);
   }
 
+  /// in, out: size() * count elements; slice r of in goes to rank r, slice r of out comes from it.
+  [[nodiscard]] Work all_to_all(const void* in, void* out, int64_t count, int32_t dtype) const {
+    strata_work* work = nullptr;
+    check(api().all_to_all(group_, in, out, count, dtype, nullptr, &work));
+    return Work(work);
+  }
+
   void barrier() const { check(api().barrier(group_)); }
 
  private:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "strata/cpp/memory.hpp"
+#include "strata/cpp/params.hpp"
 #include "strata/cpp/plugin.hpp"
 
 namespace strata {
