@@ -90,6 +90,10 @@ void Model::bind_grad_view(int32_t id, strata_buffer* buffer, int64_t byte_offse
 
 bool Model::grad_take(int32_t id, void* dst, int32_t dtype, bool accumulate) {
   Param& p = param(id);
+  if (p.grad != nullptr) {
+    throw Error(STRATA_E_ARGUMENT, text("grad_take of ", owner_text(p, units_),
+                                        ", whose gradient is bound to a buffer: read it there"));
+  }
   at::Tensor& grad = p.tensor.mutable_grad();
   if (!grad.defined()) {
     return false;
