@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "strata/cpp/memory.hpp"
 #include "strata/kit/float16.hpp"
 
 #include "ranks.hpp"
@@ -20,41 +21,40 @@ namespace {
 using comm::comm_service;
 using comm::World;
 
-struct Backend {
-  World& world;
+// The host as the SDK's Group sees it.
+const strata_host* host_with_ranks() {
+  static const strata_host host = [] {
+    strata_host out = *plain_host();
+    out.get = [](strata_str id) -> const void* {
+      return border::view(id) == STRATA_COMM_API ? comm_service() : nullptr;
+    };
+    return out;
+  }();
+  return &host;
+}
 
-  [[nodiscard]] strata_group* group() const { return world.world(); }
+// The SDK's Group, every collective waited for at once.
+struct Backend {
+  Group group;
 
   void all_reduce(void* data, int64_t count, int32_t dtype, int32_t op = STRATA_SUM) const {
-    strata_work* work = nullptr;
-    finish(comm_service()->all_reduce(group(), data, count, dtype, op, nullptr, &work), work);
+    group.all_reduce(data, count, dtype, op).wait();
   }
 
-  void reduce_scatter(
-      const void* in, void* out, int64_t count, int32_t dtype, int32_t op = STRATA_SUM) const {
-    strata_work* work = nullptr;
-    finish(comm_service()->reduce_scatter(group(), in, out, count, dtype, op, nullptr, &work),
-           work);
+  void reduce_scatter(const void* in, void* out, int64_t count, int32_t dtype) const {
+    group.reduce_scatter(in, out, count, dtype).wait();
   }
 
   void all_gather(const void* in, void* out, int64_t count, int32_t dtype) const {
-    strata_work* work = nullptr;
-    finish(comm_service()->all_gather(group(), in, out, count, dtype, nullptr, &work), work);
+    group.all_gather(in, out, count, dtype).wait();
   }
 
   void all_to_all(const void* in, void* out, int64_t count, int32_t dtype) const {
-    strata_work* work = nullptr;
-    finish(comm_service()->all_to_all(group(), in, out, count, dtype, nullptr, &work), work);
+    group.all_to_all(in, out, count, dtype).wait();
   }
 
   void broadcast(void* data, int64_t count, int32_t dtype, int32_t root) const {
-    strata_work* work = nullptr;
-    finish(comm_service()->broadcast(group(), data, count, dtype, root, nullptr, &work), work);
-  }
-
-  static void finish(strata_rc rc, strata_work* work) {
-    border::check(rc);
-    border::check(comm_service()->wait(work, nullptr));
+    group.broadcast(data, count, dtype, root).wait();
   }
 };
 
@@ -109,9 +109,10 @@ class Collectives : public testing::TestWithParam<std::tuple<std::string, int>> 
   }
 
   static void run(const std::function<void(const Backend&, int)>& body) {
+    detail::host = host_with_ranks();
     const RankOptions options{std::get<0>(GetParam()), 60'000};
     run_ranks(
-        world(), [&](World& ranks) { body(Backend{ranks}, ranks.rank()); }, options);
+        world(), [&](World& ranks) { body(Backend{Group(ranks.world())}, ranks.rank()); }, options);
   }
 };
 
@@ -244,7 +245,7 @@ TEST_P(Collectives, KeepTheirOrderOverManySmallCalls) {
       backend.all_reduce(&value, 1, STRATA_F64);
       ASSERT_EQ(value, world() * i + world() * (world() - 1) / 2.0);
       if (i % 7 == 0) {
-        ASSERT_EQ(comm_service()->barrier(backend.group()), STRATA_OK);
+        backend.group.barrier();
       }
     }
   });
