@@ -2,6 +2,7 @@
 #include "optim/updater.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace strata::optim {
 namespace {
@@ -170,14 +171,27 @@ double Updater::grad_norm(double p) {
       return out;
     }
   }
-  return local_norm(p);
+  return view_norm(p);
 }
 
-double Updater::local_norm(double p) {
+// Sums of powers of what this rank's views hold, apart for each group over which views are pieces.
+// In the order of the views, which is one on all ranks; a group whose parameters this rank does not hold is there too.
+std::vector<Updater::GroupSum> Updater::power_sums(double p) {
   look_for_touched();
-  double total = 0;
+  std::vector<GroupSum> sums;
+  const auto sum_of = [&sums](strata_group* group) -> double& {
+    for (GroupSum& sum : sums) {
+      if (sum.group == group) {
+        return sum.total;
+      }
+    }
+    return sums.emplace_back(GroupSum{group, 0.0}).total;
+  };
+  for (const View& view : views_) {
+    sum_of(view.c.group);
+  }
   for (size_t i = 0; i < params_.size(); ++i) {
-    if (touched_[i] == 0) {
+    if (touched_[i] == 0 || segments_[i].empty()) {
       continue;
     }
     PowerSum sum(p);
@@ -186,9 +200,24 @@ double Updater::local_norm(double p) {
       const strata_segment& segment = view.segments[index(ref.segment)];
       sum.add(grad_span(view, segment), segment.param_offset);
     }
+    double& total = sum_of(views_[index(segments_[i].front().view)].c.group);
     total = combine(p, total, sum.total());
   }
-  return root(p, total);
+  return sums;
+}
+
+double Updater::view_norm(double p) {
+  double norm = 0;
+  for (auto& [group, total] : power_sums(p)) {
+    if (group != nullptr && services_.comm != nullptr) {
+      strata_work* work = nullptr;
+      const int32_t op = std::isinf(p) ? STRATA_MAX : STRATA_SUM;
+      border::check(services_.comm->all_reduce(group, &total, 1, STRATA_F64, op, nullptr, &work));
+      border::check(services_.comm->wait(work, nullptr));
+    }
+    norm = combine(p, norm, total);
+  }
+  return root(p, norm);
 }
 
 std::vector<strata_optim_chunk> Updater::fill_chunks() const {

@@ -68,7 +68,7 @@ class Updater {
   // strata_update_api. Buffers of the views must be resident.
   /// Multiplies all gradients; true when any on any rank was inf or NaN. Collective.
   bool unscale(double factor);
-  /// Asks the strategy if it knows; else every rank's views hold the whole model. Collective.
+  /// Asks the strategy if it knows; else sums over the groups of the views. Collective.
   [[nodiscard]] double grad_norm(double p);
   void scale_grads(double factor);
   void clamp_grads(double limit);
@@ -89,6 +89,11 @@ class Updater {
     std::vector<strata_buffer*> buffers;  // per view
   };
 
+  struct GroupSum {
+    strata_group* group;  // over which the views are pieces; null: they are whole
+    double total;
+  };
+
   void allocate_states();
   [[nodiscard]] int32_t state_dtype(const State& state, const View& view) const;
   void look_for_touched();
@@ -99,7 +104,8 @@ class Updater {
   template <class F>
   void for_each_grad(const F& f);
   [[nodiscard]] bool any_rank(bool here) const;
-  [[nodiscard]] double local_norm(double p);
+  [[nodiscard]] std::vector<GroupSum> power_sums(double p);
+  [[nodiscard]] double view_norm(double p);
   [[nodiscard]] std::vector<strata_optim_chunk> fill_chunks() const;
   [[nodiscard]] size_t number_of(std::string_view param) const;
 

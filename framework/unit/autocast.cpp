@@ -1,6 +1,7 @@
 // Autocast scopes and the batch-norm group, as strategies and wrappers switch them.
 #include <ATen/autocast_mode.h>
 
+#include <utility>
 #include <vector>
 
 #include "unit/tracker.hpp"
@@ -51,11 +52,21 @@ strata_rc set_batch_norm_sync(strata_runtime* rt, strata_group* group) {
   return STRATA_OK;
 }
 
+strata_rc cast_inputs(strata_runtime* rt, int32_t unit, int32_t dtype, const strata_str* names, uint64_t n) {
+  return border::guarded([&] {
+    InputCast cast{scalar_type(dtype), {}};
+    for (uint64_t i = 0; i < n; ++i) {
+      cast.names.emplace_back(border::view(names[i]));
+    }
+    rt->model->cast_inputs(unit, std::move(cast));
+  });
+}
+
 }  // namespace
 
 const strata_autograd_api* autograd_service() {
   static const strata_autograd_api api = {STRATA_HDR(strata_autograd_api), &autocast_enter, &autocast_exit,
-                                          &set_batch_norm_sync};
+                                          &set_batch_norm_sync, &cast_inputs};
   return &api;
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/mean.h>
 
+#include <algorithm>
 #include <string>
 
 namespace strata::unit {
@@ -27,6 +28,26 @@ std::vector<at::Tensor*> pointers(Fields& fields) {
     out.push_back(&tensor);
   }
   return out;
+}
+
+// "1" means the second field, as MMEngine's inputs_to_half has it.
+bool is_named(const std::vector<std::string>& names, const std::string& field, size_t place) {
+  return names.empty() || std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+           return name == field || name == std::to_string(place);
+         });
+}
+
+void cast_fields(const Model& model, Fields& batch) {
+  if (!model.casts_inputs() || model.input_cast(0).dtype == at::ScalarType::Undefined) {
+    return;
+  }
+  const InputCast& cast = model.input_cast(0);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    auto& [name, tensor] = batch[i];
+    if (tensor.is_floating_point() && is_named(cast.names, name, i)) {
+      tensor = tensor.to(cast.dtype);
+    }
+  }
 }
 
 // Leaves the root unit when the model throws; an error of the strategy must not hide the model's.
@@ -55,6 +76,7 @@ class RootScope {
 }  // namespace
 
 Fields forward(Model& model, Tracker& tracker, int32_t mode, Fields batch) {
+  cast_fields(model, batch);
   std::vector<at::Tensor*> inputs = pointers(batch);
   tracker.enter(0, inputs.data(), inputs.size());
   RootScope root(tracker);

@@ -43,6 +43,12 @@ struct Unit {
   std::vector<int32_t> borrowed;
 };
 
+/// Element type that a unit's floating-point inputs are brought to.
+struct InputCast {
+  at::ScalarType dtype = at::ScalarType::Undefined;  // Undefined: they stay
+  std::vector<std::string> names;                    // fields of the batch, or their positions; empty: all
+};
+
 /// Gives a parameter or buffer its stored value; false when the source has none of that name.
 using ValueSource = std::function<bool(const std::string& name, const at::Tensor& out)>;
 
@@ -72,6 +78,12 @@ class Model {
   void bind_grad_view(int32_t param, strata_buffer* buffer, int64_t byte_offset, int32_t dtype);
   bool grad_take(int32_t param, void* dst, int32_t dtype, bool accumulate);
   void init_unit(int32_t unit);
+  /// Brings stored values to the unit's buffers; without any they keep what the model gave them.
+  void init_buffers(int32_t unit);
+  void cast_buffers(int32_t unit, int32_t dtype);
+  void cast_inputs(int32_t unit, InputCast cast);
+  [[nodiscard]] const InputCast& input_cast(int32_t unit) const { return input_casts_[static_cast<size_t>(unit)]; }
+  [[nodiscard]] bool casts_inputs() const { return !input_casts_.empty(); }
   /// out: any strides, the parameter's shape.
   void init_param(int32_t param, const at::Tensor& out);
   /// Clears all gradients: memory of resident gradient buffers that were touched, and unbound gradients.
@@ -83,7 +95,7 @@ class Model {
  private:
   friend struct ModelSink;
 
-  void fill_buffers(int32_t unit);
+  void check_unit(int32_t unit, const char* asked) const;
 
   border::Object<strata_model_api> object_;
   uint64_t seed_;
@@ -91,6 +103,7 @@ class Model {
   std::vector<Param> params_;
   std::vector<NamedBuffer> buffers_;
   std::vector<strata_buffer*> grad_buffers_;
+  std::vector<InputCast> input_casts_;  // by unit; empty until one is asked for
   ValueSource source_;
   std::vector<strata_unit_desc> unit_descs_;
   std::vector<strata_param_desc> param_descs_;

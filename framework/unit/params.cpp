@@ -124,22 +124,46 @@ void Model::init_param(int32_t id, const at::Tensor& out) {
                static_cast<strata_native_tensor*>(&target));
 }
 
-void Model::init_unit(int32_t unit) {
+void Model::check_unit(int32_t unit, const char* asked) const {
   if (unit < 0 || static_cast<size_t>(unit) >= units_.size()) {
-    throw Error(STRATA_E_ARGUMENT, text("init_unit of unit ", unit, " of ", units_.size()));
+    throw Error(STRATA_E_ARGUMENT, text(asked, " of unit ", unit, " of ", units_.size()));
   }
+}
+
+void Model::init_unit(int32_t unit) {
+  check_unit(unit, "init_unit");
   for (const int32_t id : units_[static_cast<size_t>(unit)].params) {
     init_param(id, param(id).tensor.detach());
   }
-  fill_buffers(unit);
+  init_buffers(unit);
 }
 
-void Model::fill_buffers(int32_t unit) {
+void Model::init_buffers(int32_t unit) {
+  check_unit(unit, "init_buffers");
   for (const NamedBuffer& b : buffers_) {
     if (b.unit == unit && b.persistent && source_) {
       source_(b.name, b.tensor);  // absent: the model's own value stays
     }
   }
+}
+
+void Model::cast_buffers(int32_t unit, int32_t dtype) {
+  check_unit(unit, "cast_buffers");
+  const at::NoGradGuard no_grad;
+  for (NamedBuffer& b : buffers_) {
+    if (b.unit == unit && b.tensor.is_floating_point()) {
+      b.tensor.set_data(b.tensor.to(scalar_type(dtype)));
+    }
+  }
+}
+
+void Model::cast_inputs(int32_t unit, InputCast cast) {
+  check_unit(unit, "cast_inputs");
+  if (unit != 0 && !cast.names.empty()) {
+    throw Error(STRATA_E_ARGUMENT, "cast_inputs: only the root's inputs have names");
+  }
+  input_casts_.resize(units_.size());
+  input_casts_[static_cast<size_t>(unit)] = std::move(cast);
 }
 
 void Model::zero_grad() {
@@ -192,6 +216,14 @@ strata_rc init_unit(strata_runtime* rt, int32_t unit) {
   return border::guarded([&] { model_of(rt).init_unit(unit); });
 }
 
+strata_rc init_buffers(strata_runtime* rt, int32_t unit) {
+  return border::guarded([&] { model_of(rt).init_buffers(unit); });
+}
+
+strata_rc cast_buffers(strata_runtime* rt, int32_t unit, int32_t dtype) {
+  return border::guarded([&] { model_of(rt).cast_buffers(unit, dtype); });
+}
+
 strata_rc init_param(strata_runtime* rt, int32_t param, void* dst, int32_t dtype) {
   return border::guarded([&] {
     Model& m = model_of(rt);
@@ -208,7 +240,8 @@ strata_rc init_param(strata_runtime* rt, int32_t param, void* dst, int32_t dtype
 const strata_param_api* param_service() {
   static const strata_param_api api = {STRATA_HDR(strata_param_api), &bind_view,   &bind_grad_view,
                                        &grad_take,                   &touched,     &set_touched,
-                                       &init_unit,                   &init_param};
+                                       &init_unit,                   &init_param,  &init_buffers,
+                                       &cast_buffers};
   return &api;
 }
 

@@ -88,6 +88,14 @@ int32_t owner_of(const std::vector<strata_unit_plan>& plan, const std::vector<Un
   return owner;
 }
 
+void cast_to(at::ScalarType dtype, at::Tensor** tensors, size_t n) {
+  for (size_t i = 0; dtype != at::ScalarType::Undefined && i < n; ++i) {
+    if (tensors[i]->defined() && tensors[i]->is_floating_point()) {
+      *tensors[i] = tensors[i]->to(dtype);
+    }
+  }
+}
+
 // Sets flags for the life of one call.
 class FlagScope {
  public:
@@ -149,8 +157,13 @@ bool Tracker::wants(int32_t unit, uint32_t event) const {
 template <class Slot>
 void Tracker::send(Slot strata_strategy_api::*slot, int32_t unit) {
   const FlagScope flags(*ctx_, current_task() != -1 ? uint32_t{STRATA_CTX_RECOMPUTE} : 0U);
+  in_unit(unit, [&] { strategy_.call(slot, unit, static_cast<const strata_step_ctx*>(ctx_)); });
+}
+
+template <class Call>
+void Tracker::in_unit(int32_t unit, const Call& call) const {
   try {
-    strategy_.call(slot, unit, static_cast<const strata_step_ctx*>(ctx_));
+    call();
   } catch (Error& e) {
     const std::string& name = model_.units()[static_cast<size_t>(unit)].name;
     e.add_context(text("in ", strategy_.type(), ", unit \"", name.empty() ? "(root)" : name, "\", iteration ",
@@ -178,6 +191,9 @@ void Tracker::enter(int32_t unit, at::Tensor** inputs, size_t n) {
   if (ctx_ == nullptr || units_[static_cast<size_t>(unit)].owner != unit ||
       units_[static_cast<size_t>(unit)].events == 0) {
     return;
+  }
+  if (model_.casts_inputs() && unit != 0) {
+    cast_to(model_.input_cast(unit).dtype, inputs, n);
   }
   UnitState& state = units_[static_cast<size_t>(unit)];
   const bool grads = at::GradMode::is_enabled() && (ctx_->flags & STRATA_CTX_EVAL) == 0;
@@ -334,8 +350,10 @@ void Tracker::grads_ready(Pass& pass) {
   }
   pass.reduced = true;
   if (wants(pass.unit, STRATA_EVENT_UNIT_GRADS_READY)) {
-    strategy_.call(&strata_strategy_api::unit_grads_ready, pass.unit, pass.id,
-                   static_cast<const strata_step_ctx*>(ctx_));
+    in_unit(pass.unit, [&] {
+      strategy_.call(&strata_strategy_api::unit_grads_ready, pass.unit, pass.id,
+                     static_cast<const strata_step_ctx*>(ctx_));
+    });
   }
 }
 

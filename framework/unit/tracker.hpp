@@ -84,6 +84,8 @@ class Tracker {
   void drop_records();
   template <class Slot>
   void send(Slot strata_strategy_api::*slot, int32_t unit);
+  template <class Call>
+  void in_unit(int32_t unit, const Call& call) const;  // its errors name the unit and the iteration
 
   Model& model_;
   const border::Object<strata_strategy_api>& strategy_;

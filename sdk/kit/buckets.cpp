@@ -111,7 +111,7 @@ void FlatStore::optim_views(const OptimViewSink& out) const {
       segments.push_back({s.offset, 0, s.numel, s.param, 0});
     }
     out.put({values_.c(), grads_.c(), b.value_offset, b.grad_offset, b.numel, b.dtype, b.dtype, segments.data(),
-             segments.size()});
+             segments.size(), nullptr});
   }
 }
 

@@ -100,7 +100,7 @@ TEST(DataParallel, AccumulationOverMicroBatchesSynchronisesOnlyTheLast) {
 TEST(DataParallel, BucketSizeChangesNothing) {
   const EngineResult large = run_engine({.strategy = "DDPStrategy", .world = 3});
   const EngineResult small =
-      run_engine({.strategy = R"(DDPStrategy", model_wrapper = { bucket_cap_mb = 0.0001 }, sync_bn = "torch)",
+      run_engine({.strategy = R"({ type = "DDPStrategy", model_wrapper = { bucket_cap_mb = 0.0001 }, sync_bn = "torch" })",
                   .world = 3});
 
   EXPECT_EQ(first_difference(small, large), "");

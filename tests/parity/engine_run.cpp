@@ -3,12 +3,14 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/sub.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <numeric>
 #include <thread>
 
 #include "comm/store.hpp"
@@ -26,13 +28,13 @@ constexpr int64_t kSamples = 6;
 
 std::string toml_of(const EngineRun& run, const std::string& dir) {
   return "work_dir = \"" + dir + "/work\"\nlog_level = \"ERROR\"\n" +
-         "model = { type = \"MLP\", in_features = 20, hidden = [33, 17], num_classes = 5, activation = \"gelu\", "
-         "dtype = \"" + run.dtype + "\" }\n" +
-         "strategy = { type = \"" + run.strategy + "\" }\n" +
+         "model = { " + run.model + ", dtype = \"" + run.dtype + "\" }\n" +
+         "strategy = " + (run.strategy.front() == '{' ? run.strategy : "{ type = \"" + run.strategy + "\" }") + "\n" +
          "randomness = { seed = 3 }\ntrain_cfg = { by_epoch = false, max_iters = 1000 }\n" +
          "plugins = { paths = [\"" STRATA_PLUGIN_DIR "\", \"" STRATA_BINARY_DIR "/tests/plugins\"] }\n" +
          "train_dataloader = { dataset = { type = \"Digits\" }, sampler = { type = \"DefaultSampler\" } }\n" +
-         "debug = { poison_memory = true }\n[optim_wrapper]\naccumulative_counts = " +
+         "debug = { poison_memory = " + (run.poison ? "true" : "false") + " }\n[optim_wrapper]\ntype = \"" +
+         run.wrapper_type + "\"\naccumulative_counts = " +
          std::to_string(run.accumulation) + "\noptimizer = " + run.optimizer + "\n" + run.wrapper;
 }
 
@@ -53,10 +55,38 @@ unit::Fields micro_batches(int64_t first, int64_t count, at::ScalarType dtype) {
   return {{"img", img.to(dtype)}, {"label", label}};
 }
 
-void train(train::Engine& engine, const EngineRun& run, int rank, EngineResult& result) {
+// The whole weights, on all ranks: strategies that spread them bring them together for a scope.
+std::map<std::string, at::Tensor> whole_weights(train::Engine& engine) {
+  std::vector<int32_t> units(engine.model().units().size());
+  std::iota(units.begin(), units.end(), 0);
+  engine.strategy().call(&strata_strategy_api::scope_enter, units.data(), units.size(), 0);
+  std::map<std::string, at::Tensor> weights;
+  for (const unit::Param& p : engine.model().params()) {
+    weights[p.name] = p.tensor.detach().clone();
+  }
+  engine.strategy().call(&strata_strategy_api::scope_exit, units.data(), units.size(), 0);
+  return weights;
+}
+
+void keep_update(train::Engine& engine, int rank, EngineResult& result) {
+  std::map<std::string, at::Tensor> now = whole_weights(engine);
+  if (rank != 0) {
+    return;
+  }
+  std::map<std::string, at::Tensor> update;
+  for (const auto& [name, weight] : now) {
+    const auto before = result.weights.find(name);
+    update[name] = before == result.weights.end() ? weight : at::sub(weight, before->second);
+  }
+  result.weights = std::move(now);
+  result.updates.push_back(std::move(update));
+}
+
+void train(train::Session& session, train::Engine& engine, const EngineRun& run, int rank, EngineResult& result) {
   const at::ScalarType dtype = run.dtype == "float64" ? at::kDouble : at::kFloat;
   engine.begin(0, 0);
   int64_t iter = 0;
+  int64_t sent = session.world().bytes_sent();
   for (int step = 0; step < run.steps; ++step) {
     for (int micro = 0; micro < run.accumulation; ++micro) {
       const int64_t slot = rank * run.accumulation + micro;
@@ -65,6 +95,13 @@ void train(train::Engine& engine, const EngineRun& run, int rank, EngineResult& 
       const train::IterReport report = engine.stepper().train(std::move(batch), iter++, step);
       result.losses[static_cast<size_t>(step)][static_cast<size_t>(slot)] = report.values.at(0).second;
     }
+    if (rank == 0) {
+      result.bytes_sent.push_back(session.world().bytes_sent() - sent);
+    }
+    if (run.keep_updates) {
+      keep_update(engine, rank, result);
+    }
+    sent = session.world().bytes_sent();
   }
 }
 
@@ -85,11 +122,14 @@ void run_rank(const EngineRun& run, const std::string& file, int rank, const std
         train::make_engine_objects(train::Factory{registry, &session.runtime()}, parsed);
     train::Engine engine(session, std::move(objects), {kSamples, 0, 0, 1000}, true, {});
     engine.model().set_training(true);
-    train(engine, run, rank, result);
-    if (rank == 0 && run.strategy != "FlatStrategy") {
-      for (const unit::Param& p : engine.model().params()) {
-        result.weights[p.name] = p.tensor.detach().clone();
-      }
+    if (run.keep_updates) {
+      keep_update(engine, rank, result);
+      result.updates.clear();
+    }
+    train(session, engine, run, rank, result);
+    std::map<std::string, at::Tensor> weights = whole_weights(engine);
+    if (rank == 0) {
+      result.weights = std::move(weights);
     }
   } catch (const std::exception& e) {
     session.world().abort(text("rank ", rank, ": ", e.what()));

@@ -9,10 +9,13 @@
 
 namespace strata::test {
 
-/// What one run is made of. Every micro-batch has `samples` rows of 20 features; micro-batch m of step s is the same
-/// in every run, whichever rank sees it.
+inline constexpr const char* kMlp = R"(type = "MLP", in_features = 20, hidden = [33, 17], num_classes = 5, activation = "gelu")";
+
+/// What one run is made of. Every micro-batch has six rows; micro-batch m of step s is the same in every run, whichever
+/// rank sees it.
 struct EngineRun {
-  std::string strategy = "SingleDeviceStrategy";
+  std::string strategy = "SingleDeviceStrategy";  // a type, or an inline table "{ type = …, … }"
+  std::string model = kMlp;                       // what stands in the model's table beside dtype
   int world = 1;
   int accumulation = 1;  // micro-batches per rank and step
   int joined = 1;        // micro-batches put together into one
@@ -20,11 +23,16 @@ struct EngineRun {
   std::string dtype = "float32";
   std::string optimizer = R"({ type = "AdamW", lr = 1e-2 })";
   std::string wrapper{};  // further lines of [optim_wrapper]
+  std::string wrapper_type = "OptimWrapper";
+  bool keep_updates = false;
+  bool poison = true;
 };
 
 struct EngineResult {
   std::vector<std::vector<double>> losses;   // [step][micro-batch], in rank order
-  std::map<std::string, at::Tensor> weights;  // of rank 0, empty where they are spread over ranks
+  std::map<std::string, at::Tensor> weights;  // whole, as rank 0 sees them after the last step
+  std::vector<std::map<std::string, at::Tensor>> updates;  // [step]: what the step added, with keep_updates
+  std::vector<int64_t> bytes_sent;                          // [step], by rank 0
 };
 
 EngineResult run_engine(const EngineRun& run);

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "strata/kit/bucket_order.hpp"
 #include "strata/kit/buckets.hpp"
 
 namespace {
@@ -83,46 +84,39 @@ class DdpStrategy final : public strata::Strategy {
     const auto cap = static_cast<int64_t>(wrapper_.bucket_cap_mb * kMiB);
     store_ = strata::kit::FlatStore(runtime(), model_,
                                     strata::kit::make_buckets(model_, cap, std::min(cap, kFirstBucket)));
-    seen_.assign(model_.params().size(), 0);
-    expected_.assign(model_.params().size(), 0);
+    std::vector<size_t> bucket_of;
+    for (size_t p = 0; p < model_.params().size(); ++p) {
+      bucket_of.push_back(store_.bucket_of(static_cast<int32_t>(p)));
+    }
+    std::vector<int64_t> waits_for;
+    for (const strata::kit::Bucket& b : store_.buckets()) {
+      waits_for.push_back(b.trainable ? static_cast<int64_t>(b.slots.size()) : 0);
+    }
+    order_ = strata::kit::BucketOrder(std::move(bucket_of), std::move(waits_for));
   }
 
   void optim_views(const strata::OptimViewSink& out) override { store_.optim_views(out); }
 
   void iter_begin(const strata_step_ctx&) override {
     works_.clear();
-    std::fill(seen_.begin(), seen_.end(), 0);
-    pending_.clear();
-    for (const strata::kit::Bucket& b : store_.buckets()) {
-      pending_.push_back(b.trainable ? static_cast<int64_t>(b.slots.size()) : 0);
-    }
+    order_.begin();
     next_ = 0;
   }
 
   void grad_ready(int32_t param, const strata_step_ctx& ctx) override {
-    const auto id = static_cast<size_t>(param);
-    ++seen_[id];
-    if ((ctx.flags & STRATA_CTX_LAST_MICRO) == 0 || !learned_) {
+    if ((ctx.flags & STRATA_CTX_LAST_MICRO) == 0) {
       return;
     }
-    const size_t bucket = store_.bucket_of(param);
-    if (bucket < next_) {
-      throw strata::run_error("DDPStrategy: parameter \"", strata::view(model_.params()[id].name),
-                              "\" received another gradient after its bucket was sent; this model uses parameters a "
-                              "varying number of times, so set model_wrapper.find_unused_parameters = true");
-    }
-    if (seen_[id] == expected_[id] && --pending_[bucket] == 0) {
-      launch_ready();
-    }
+    const auto name = strata::view(model_.params()[static_cast<size_t>(param)].name);
+    const size_t ready = order_.note(param, name, "set model_wrapper.find_unused_parameters = true");
+    launch_up_to(ready);
   }
 
   void backward_done(const strata_step_ctx& ctx) override {
     if (world_size_ == 1 || (ctx.flags & STRATA_CTX_LAST_MICRO) == 0) {
       return;
     }
-    while (next_ < store_.buckets().size()) {
-      launch(next_++);
-    }
+    launch_up_to(store_.buckets().size());
     for (size_t i = 0; i < works_.size(); ++i) {
       works_[i].wait();
       if (store_.buckets()[i].trainable) {
@@ -130,15 +124,16 @@ class DdpStrategy final : public strata::Strategy {
       }
     }
     works_.clear();
-    learn();
+    if (!wrapper_.find_unused_parameters) {
+      order_.learn();
+    }
   }
 
   void abort_iter(const strata_step_ctx&) noexcept override { works_.clear(); }
 
  private:
-  // Buckets go out in one order on all ranks, whatever order gradients come in.
-  void launch_ready() {
-    while (next_ < store_.buckets().size() && pending_[next_] == 0) {
+  void launch_up_to(size_t end) {
+    while (next_ < end) {
       launch(next_++);
     }
   }
@@ -153,25 +148,13 @@ class DdpStrategy final : public strata::Strategy {
     works_.push_back(world_.all_reduce(store_.grads(b), b.numel_with_marks(), b.dtype));
   }
 
-  // How often each parameter accumulates in a backward (recomputation may do it several times) is learned from the first
-  // synchronised one, which therefore sends only at its end.
-  void learn() {
-    if (!learned_ && !wrapper_.find_unused_parameters) {
-      expected_ = seen_;
-      learned_ = true;
-    }
-  }
-
   DdpConfig config_;
   WrapperConfig wrapper_;
   int32_t world_size_ = 1;
   strata::Group world_;
   strata::ModelView model_;
   strata::kit::FlatStore store_;
-  std::vector<int64_t> pending_;  // per bucket: parameters whose gradient has not come
-  std::vector<int64_t> seen_;     // per parameter: accumulations in this backward
-  std::vector<int64_t> expected_;
-  bool learned_ = false;
+  strata::kit::BucketOrder order_;
   size_t next_ = 0;  // the bucket that goes out next
   std::vector<strata::Work> works_;
 };

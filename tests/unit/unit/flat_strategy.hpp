@@ -59,7 +59,7 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
   void optim_views(const OptimViewSink& out) override {
     for (const FlatUnit& u : units_) {
       const auto mine = segments_of_shard(u);
-      out.put({u.value.c(), u.grad.c(), 0, 0, u.shard, STRATA_F32, STRATA_F32, mine.data(), mine.size()});
+      out.put({u.value.c(), u.grad.c(), 0, 0, u.shard, STRATA_F32, STRATA_F32, mine.data(), mine.size(), world_size_ > 1 ? Group::world(runtime()).c() : nullptr});
     }
   }
 

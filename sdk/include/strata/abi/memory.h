@@ -77,6 +77,10 @@ typedef struct strata_param_api {
   strata_rc (*init_unit)(strata_runtime* rt, int32_t unit);
   /* The same for one parameter, written to dst (numel elements of dtype) and nowhere else. */
   strata_rc (*init_param)(strata_runtime* rt, int32_t param, void* dst, int32_t dtype);
+  /* The buffers alone (running statistics) that the unit owns. In materialize(), for units filled by init_param(). */
+  strata_rc (*init_buffers)(strata_runtime* rt, int32_t unit);
+  /* Casts the unit's floating-point buffers to dtype for the rest of the run. After init_buffers(). */
+  strata_rc (*cast_buffers)(strata_runtime* rt, int32_t unit, int32_t dtype);
 } strata_param_api;
 
 #ifdef __cplusplus

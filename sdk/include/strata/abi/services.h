@@ -76,6 +76,10 @@ typedef struct strata_autograd_api {
   strata_rc (*autocast_exit)(strata_runtime* rt);
   /* Batch-norm layers of the SDK take their statistics over all ranks of the group from now on; NULL: alone. */
   strata_rc (*set_batch_norm_sync)(strata_runtime* rt, strata_group* g);
+  /* Floating-point inputs of the unit are cast to dtype whenever its forward begins, from now on. Those of unit 0 are
+   * the fields of the batch; names: only these, by field name or by position ("0"); n = 0: all. Not before
+   * plan_units(). */
+  strata_rc (*cast_inputs)(strata_runtime* rt, int32_t unit, int32_t dtype, const strata_str* names, uint64_t n);
 } strata_autograd_api;
 
 /* --- message hub -------------------------------------------------------------------------------------- */

@@ -109,6 +109,9 @@ typedef struct strata_optim_view {
   int32_t grad_dtype;
   const strata_segment* segments;
   uint64_t n_segments;
+  /* Ranks whose views hold the other pieces of these parameters, each element once; NULL: this view holds them whole.
+   * Norms are summed over it. */
+  strata_group* group;
 } strata_optim_view;
 
 typedef struct strata_optim_view_sink {
@@ -206,7 +209,7 @@ typedef struct strata_strategy_api {
 
   strata_rc (*pre_step)(void* self, const strata_step_ctx* ctx);  /* before unscale, norm and update */
   strata_rc (*post_step)(void* self, const strata_step_ctx* ctx); /* after it, also when it was skipped */
-  /* NULL when every rank's optim views hold the whole model: the host then computes from them. */
+  /* NULL or STRATA_E_UNSUPPORTED: the host computes it from the optim views and their groups. */
   strata_rc (*grad_norm)(void* self, double p, double* out);
 
   /* Between enter and exit all parameters of the units are resident with full values; writeback = 1: what was

@@ -59,6 +59,12 @@ class STRATA_HIDDEN Params {
     check(api().init_param(rt_, param, dst, dtype));
   }
 
+  /// The unit's buffers alone, for units filled by init_param(). In materialize().
+  void init_buffers(int32_t unit) const { check(api().init_buffers(rt_, unit)); }
+
+  /// Casts the unit's floating-point buffers for the rest of the run. After init_buffers().
+  void cast_buffers(int32_t unit, int32_t dtype) const { check(api().cast_buffers(rt_, unit, dtype)); }
+
  private:
   static const strata_param_api& api() { return service<strata_param_api>(); }
 

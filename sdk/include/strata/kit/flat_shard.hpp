@@ -1,0 +1,97 @@
+// One flat piece of a model over ranks: gathers its values before use, reduces its gradients to the own shard.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "strata/cpp/params.hpp"
+#include "strata/kit/flat_layout.hpp"
+#include "strata/kit/mesh.hpp"
+
+namespace strata::kit {
+
+/// What a piece keeps, in which element types.
+struct STRATA_HIDDEN ShardSpec {
+  const Mesh* mesh = nullptr;  // outlives the piece
+  int32_t value_dtype = STRATA_F32;   // parameters compute in it, and are gathered in it
+  int32_t master_dtype = STRATA_F32;  // the optimizer updates in it
+  int32_t reduce_dtype = STRATA_F32;  // gradients travel and are added in it
+  int32_t grad_dtype = STRATA_F32;    // the optimizer reads gradients in it
+  bool trainable = true;
+  bool resident = false;    // values stay whole between uses
+  bool full_grads = false;  // gradients stay whole until one reduction closes the step; reduce_dtype == grad_dtype
+};
+
+/// The spec as a piece really keeps it: a rank that is alone holds values and gradients where the optimizer works on them.
+ShardSpec effective(ShardSpec spec);
+
+/// Parameters of one layout. All calls that communicate come in the same order on all ranks. [main], [autograd]
+///
+/// Memory, in the tags of the byte account: "shard" own shard of the masters; "param" whole values that stay; "unit"
+/// whole values between gather and evict; "grad" what the optimizer reads; "unit_grad" whole gradients until reduced;
+/// "comm" scratch of a hybrid mesh.
+class STRATA_HIDDEN FlatShard {
+ public:
+  /// Makes the buffers and binds the parameters' values. In materialize().
+  FlatShard(strata_runtime* runtime, FlatLayout layout, const ShardSpec& spec);
+
+  /// Lets the host write initial or stored values, keeps this rank's shard. Peak: the whole piece, once.
+  void fill();
+
+  [[nodiscard]] const FlatLayout& layout() const { return layout_; }
+  [[nodiscard]] const ShardSpec& spec() const { return spec_; }
+  /// Whether the whole values are here, or under way.
+  [[nodiscard]] bool present() const { return full_.resident(); }
+  [[nodiscard]] bool resident() const { return spec_.resident; }
+
+  /// Starts bringing the whole values; nothing when they are here.
+  void gather_begin();
+  /// Ends it: values may be used.
+  void gather_end();
+  /// Lets the whole values go. Nothing for a resident piece.
+  void evict();
+  /// After an update: brings the whole values of a resident piece up to date. Collective.
+  void publish();
+  /// Takes what was written to the whole values into the own shard.
+  void adopt();
+
+  /// Moves the gradient of the parameter in a slot here, adding to what is there. False when it has none. Not while a
+  /// reduction is under way.
+  bool take(size_t slot);
+  /// Whether gradients wait for reduction.
+  [[nodiscard]] bool pending() const { return pending_; }
+  void reduce_begin();
+  void reduce_end();
+  [[nodiscard]] bool reducing() const { return under_way_; }
+  /// After an update: what comes next replaces what is there.
+  void clear_gradients();
+  /// After a failure: ends what is under way, forgets gradients, evicts.
+  void abandon() noexcept;
+
+  /// Nothing for a frozen piece.
+  void put_view(const OptimViewSink& out) const;
+
+ private:
+  [[nodiscard]] bool aliased() const { return spec_.resident && spec_.value_dtype == spec_.master_dtype; }
+  [[nodiscard]] std::byte* own_values() const;
+  [[nodiscard]] int64_t shard_bytes(int32_t dtype) const { return layout_.shard * size_of(dtype); }
+  void make_gradient_buffers();
+
+  strata_runtime* runtime_;
+  Params params_;
+  FlatLayout layout_;
+  ShardSpec spec_;
+  Buffer full_;
+  Buffer master_;     // absent when aliased(): then a slice of full_
+  Buffer full_grad_;
+  Buffer grad_;       // absent with full_grads
+  Buffer scratch_;
+  Work gathering_;
+  Work reducing_;
+  std::vector<uint8_t> taken_;  // per slot: full_grad_ holds its gradient
+  bool pending_ = false;
+  bool under_way_ = false;
+  bool has_grad_ = false;  // grad_ holds a sum of this step
+};
+
+}  // namespace strata::kit

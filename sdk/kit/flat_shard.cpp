@@ -1,0 +1,216 @@
+// Values and gradients of one flat piece.
+#include "strata/kit/flat_shard.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "strata/kit/cast.hpp"
+
+namespace strata::kit {
+
+ShardSpec effective(ShardSpec spec) {
+  if (spec.mesh->shards() == 1 && spec.value_dtype == spec.master_dtype) {
+    spec.resident = true;
+  }
+  if (spec.mesh->alone() && spec.reduce_dtype == spec.grad_dtype) {
+    spec.full_grads = true;
+  }
+  return spec;
+}
+
+FlatShard::FlatShard(strata_runtime* runtime, FlatLayout layout, const ShardSpec& spec)
+    : runtime_(runtime), params_(runtime), layout_(std::move(layout)), spec_(effective(spec)), taken_(layout_.slots.size(), 0) {
+  full_ = Buffer(runtime, layout_.numel() * size_of(spec_.value_dtype), STRATA_BUFFER_EVICTED,
+                 spec_.resident ? "param" : "unit");
+  for (const Slot& slot : layout_.slots) {
+    params_.bind_view(slot.param, full_, slot.offset * size_of(spec_.value_dtype), spec_.value_dtype);
+  }
+  if (spec_.trainable) {
+    make_gradient_buffers();
+  }
+}
+
+void FlatShard::make_gradient_buffers() {
+  const int64_t whole = layout_.numel() * size_of(spec_.reduce_dtype);
+  if (spec_.full_grads) {
+    full_grad_ = Buffer(runtime_, whole, 0, "grad");
+  } else {
+    full_grad_ = Buffer(runtime_, whole, STRATA_BUFFER_EVICTED, "unit_grad");
+    grad_ = Buffer(runtime_, shard_bytes(spec_.grad_dtype), 0, "grad");
+  }
+  if (spec_.mesh->needs_scratch()) {
+    scratch_ = Buffer(runtime_, whole, STRATA_BUFFER_EVICTED, "comm");
+  }
+}
+
+// --- values -----------------------------------------------------------------------------------------------------------
+
+std::byte* FlatShard::own_values() const {
+  return full_.data() + spec_.mesh->shard() * shard_bytes(spec_.value_dtype);
+}
+
+void FlatShard::fill() {
+  const int32_t dtype = spec_.master_dtype;
+  const bool in_place = spec_.value_dtype == dtype;
+  Buffer stage;
+  if (!in_place) {
+    stage = Buffer(runtime_, layout_.numel() * size_of(dtype), 0, "unit");
+  }
+  if (in_place || spec_.resident) {
+    full_.make_resident();
+  }
+  std::byte* const whole = in_place ? full_.data() : stage.data();
+  for (const Slot& slot : layout_.slots) {
+    params_.init_param(slot.param, whole + slot.offset * size_of(dtype), dtype);
+  }
+  if (!aliased()) {
+    master_ = Buffer(runtime_, shard_bytes(dtype), 0, "shard");
+    std::memcpy(master_.data(), whole + spec_.mesh->shard() * shard_bytes(dtype),
+                static_cast<size_t>(shard_bytes(dtype)));
+    if (spec_.resident) {
+      cast(full_.data(), spec_.value_dtype, whole, dtype, layout_.numel());
+    }
+  }
+  evict();
+}
+
+void FlatShard::gather_begin() {
+  if (full_.resident()) {
+    return;
+  }
+  full_.make_resident();
+  const bool same = spec_.value_dtype == spec_.master_dtype;
+  const bool cut = spec_.mesh->shards() > 1;
+  if (!same || !cut) {
+    cast(own_values(), spec_.value_dtype, master_.data(), spec_.master_dtype, layout_.shard);
+  }
+  if (cut) {
+    gathering_ = spec_.mesh->shard_group().all_gather(same ? master_.data() : own_values(), full_.data(),
+                                                      layout_.shard, spec_.value_dtype);
+  }
+}
+
+void FlatShard::gather_end() { gathering_.wait(); }
+
+void FlatShard::evict() {
+  if (!spec_.resident) {
+    gathering_.wait();
+    full_.evict();
+  }
+}
+
+void FlatShard::publish() {
+  if (!spec_.resident || !spec_.trainable) {
+    return;
+  }
+  if (!aliased()) {
+    cast(own_values(), spec_.value_dtype, master_.data(), spec_.master_dtype, layout_.shard);
+  }
+  if (spec_.mesh->shards() > 1) {
+    spec_.mesh->shard_group().all_gather(own_values(), full_.data(), layout_.shard, spec_.value_dtype).wait();
+  }
+}
+
+void FlatShard::adopt() {
+  if (!aliased()) {
+    cast(master_.data(), spec_.master_dtype, own_values(), spec_.value_dtype, layout_.shard);
+  }
+}
+
+// --- gradients --------------------------------------------------------------------------------------------------------
+
+bool FlatShard::take(size_t slot) {
+  full_grad_.make_resident();
+  const Slot& s = layout_.slots[slot];
+  std::byte* const at = full_grad_.data() + s.offset * size_of(spec_.reduce_dtype);
+  const bool had = params_.grad_take(s.param, at, spec_.reduce_dtype, taken_[slot] != 0);
+  if (had) {
+    taken_[slot] = 1;
+    pending_ = true;
+  }
+  return had;
+}
+
+void FlatShard::reduce_begin() {
+  full_grad_.make_resident();
+  pending_ = false;
+  under_way_ = true;
+  const int64_t size = size_of(spec_.reduce_dtype);
+  for (size_t i = 0; i < layout_.slots.size(); ++i) {
+    if (taken_[i] == 0) {
+      std::memset(full_grad_.data() + layout_.slots[i].offset * size, 0,
+                  static_cast<size_t>(layout_.slots[i].numel * size));
+    }
+  }
+  if (scratch_) {
+    scratch_.make_resident();
+  }
+  reducing_ = spec_.mesh->reduce(full_grad_.data(), scratch_ ? scratch_.data() : nullptr, layout_.shard,
+                                 spec_.reduce_dtype);
+}
+
+void FlatShard::reduce_end() {
+  reducing_.wait();
+  under_way_ = false;
+  if (scratch_) {
+    scratch_.evict();
+  }
+  if (spec_.full_grads) {
+    return;
+  }
+  const std::byte* const sum = full_grad_.data() + spec_.mesh->shard() * shard_bytes(spec_.reduce_dtype);
+  if (has_grad_) {
+    add(grad_.data(), spec_.grad_dtype, sum, spec_.reduce_dtype, layout_.shard);
+  } else {
+    cast(grad_.data(), spec_.grad_dtype, sum, spec_.reduce_dtype, layout_.shard);
+  }
+  has_grad_ = true;
+  std::fill(taken_.begin(), taken_.end(), uint8_t{0});
+  full_grad_.evict();
+}
+
+void FlatShard::clear_gradients() {
+  has_grad_ = false;
+  pending_ = false;
+  under_way_ = false;
+  std::fill(taken_.begin(), taken_.end(), uint8_t{0});
+  if (full_grad_ && !spec_.full_grads) {
+    full_grad_.evict();
+  }
+}
+
+void FlatShard::abandon() noexcept {
+  gathering_ = Work();
+  reducing_ = Work();
+  try {
+    if (scratch_) {
+      scratch_.evict();
+    }
+    clear_gradients();
+    evict();
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the failure that led here is already on its way
+  }
+}
+
+void FlatShard::put_view(const OptimViewSink& out) const {
+  if (!spec_.trainable) {
+    return;
+  }
+  const auto segments = segments_of_shard(layout_, spec_.mesh->shard());
+  const int64_t shard = spec_.mesh->shard();
+  strata_optim_view view{};
+  view.value = aliased() ? full_.c() : master_.c();
+  view.value_offset = aliased() ? shard * shard_bytes(spec_.master_dtype) : 0;
+  view.value_dtype = spec_.master_dtype;
+  view.grad = spec_.full_grads ? full_grad_.c() : grad_.c();
+  view.grad_offset = spec_.full_grads ? shard * shard_bytes(spec_.grad_dtype) : 0;
+  view.grad_dtype = spec_.grad_dtype;
+  view.numel = layout_.shard;
+  view.segments = segments.data();
+  view.n_segments = segments.size();
+  view.group = spec_.mesh->shards() > 1 ? spec_.mesh->shard_group().c() : nullptr;
+  out.put(view);
+}
+
+}  // namespace strata::kit

@@ -1,0 +1,101 @@
+// Which parameters make a piece, and who needs whom.
+#include <algorithm>
+#include <utility>
+
+#include "strata/kit/sharded_units.hpp"
+
+namespace strata::kit {
+namespace {
+
+bool is_trainable(const strata_param_desc& p) { return (p.flags & STRATA_PARAM_TRAINABLE) != 0; }
+
+}  // namespace
+
+void ShardedUnits::plan(strata_runtime* runtime, const ModelView& model, std::span<const int32_t> owners,
+                        ShardedOptions options) {
+  runtime_ = runtime;
+  model_ = model;
+  options_ = std::move(options);
+  owners_.assign(owners.begin(), owners.end());
+  units_ = std::vector<Unit>(owners.size());
+  places_.assign(model.params().size(), {});
+  for (size_t u = 0; u < owners.size(); ++u) {
+    at(owners[u]).members.push_back(static_cast<int32_t>(u));
+  }
+  for (size_t u = 0; u < units_.size(); ++u) {
+    if (!units_[u].members.empty()) {
+      units_[u].users.push_back(static_cast<int32_t>(u));
+      units_[u].needs.push_back(static_cast<int32_t>(u));
+      plan_pieces(static_cast<int32_t>(u));
+    }
+  }
+  plan_borrowers(owners);
+}
+
+// Parameters kept alike lie in one piece.
+void ShardedUnits::plan_pieces(int32_t unit) {
+  Unit& u = at(unit);
+  for (const int32_t member : u.members) {
+    const strata_unit_desc& desc = model_.units()[static_cast<size_t>(member)];
+    for (uint64_t i = 0; i < desc.n_params; ++i) {
+      const strata_param_desc& p = model_.params()[static_cast<size_t>(desc.params[i])];
+      const ParamPlacement placement = options_.placement(p);
+      const auto alike = std::find_if(u.plans.begin(), u.plans.end(), [&](const Piece& piece) {
+        return piece.placement == placement && piece.trainable == is_trainable(p);
+      });
+      Piece& piece = alike != u.plans.end() ? *alike : u.plans.emplace_back(Piece{{}, placement, is_trainable(p)});
+      places_[static_cast<size_t>(desc.params[i])] = {unit, static_cast<size_t>(&piece - u.plans.data()),
+                                                      piece.params.size()};
+      piece.params.push_back(desc.params[i]);
+    }
+  }
+}
+
+void ShardedUnits::plan_borrowers(std::span<const int32_t> owners) {
+  for (size_t u = 0; u < owners.size(); ++u) {
+    const strata_unit_desc& desc = model_.units()[u];
+    const int32_t borrower = owners[u];
+    for (uint64_t i = 0; i < desc.n_borrowed; ++i) {
+      const int32_t owner = places_[static_cast<size_t>(desc.borrowed[i])].unit;
+      auto& needs = at(borrower).needs;
+      if (std::find(needs.begin(), needs.end(), owner) == needs.end()) {
+        needs.push_back(owner);
+        at(owner).users.push_back(borrower);
+      }
+    }
+  }
+}
+
+// A frozen parameter is never updated: it needs no master of its own precision.
+ShardSpec ShardedUnits::Piece::spec() const {
+  const ParamPlacement& p = placement;
+  return effective({p.mesh, p.value_dtype, trainable ? p.master_dtype : p.value_dtype, p.reduce_dtype, p.grad_dtype,
+                    trainable, p.resident, false});
+}
+
+void ShardedUnits::materialize(int32_t unit) {
+  Unit& u = at(unit);
+  u.pieces.reserve(u.plans.size());
+  for (const Piece& plan : u.plans) {
+    u.pieces.emplace_back(runtime_, lay_out(model_, plan.params, plan.placement.mesh->shards()), plan.spec());
+    u.pieces.back().fill();
+  }
+  const Params params(runtime_);
+  for (const int32_t member : u.members) {
+    params.init_buffers(member);
+    const strata_unit_desc& desc = model_.units()[static_cast<size_t>(member)];
+    if (const auto dtype = options_.buffer_dtype ? options_.buffer_dtype(desc) : std::nullopt) {
+      params.cast_buffers(member, *dtype);
+    }
+  }
+}
+
+void ShardedUnits::optim_views(const OptimViewSink& out) const {
+  for (const Unit& u : units_) {
+    for (const FlatShard& piece : u.pieces) {
+      piece.put_view(out);
+    }
+  }
+}
+
+}  // namespace strata::kit

@@ -1,0 +1,47 @@
+// The ways to train that must all compute the same, as inline tables of a configuration.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace strata::test {
+
+struct Mode {
+  std::string name;
+  std::string strategy;
+  bool window_in_rank_sums = false;  // gradients of a window are added on each rank before ranks are
+};
+
+/// DDP and the four modes of FSDP, wrapped as deep as the model is marked, with shapes that fit the world.
+inline std::vector<Mode> fsdp_modes(int world) {
+  const auto fsdp = [](const std::string& sharding, const std::string& more = {}) {
+    return "{ type = \"FSDPStrategy\", model_wrapper = { sharding_strategy = \"" + sharding +
+           "\", auto_wrap_policy = \"always_wrap_policy\"" + more + " } }";
+  };
+  const std::string mesh =
+      world % 2 == 0 ? "[" + std::to_string(world / 2) + ", 2]" : "[1, " + std::to_string(world) + "]";
+  return {{"FullShard", fsdp("FULL_SHARD")},
+          {"ShardGradOp", fsdp("SHARD_GRAD_OP")},
+          {"NoShard", fsdp("NO_SHARD")},
+          {"HybridShard", fsdp("HYBRID_SHARD", ", device_mesh = " + mesh)}};
+}
+
+inline std::vector<Mode> zero_modes() {
+  std::vector<Mode> modes;
+  for (const char* stage : {"0", "1", "2", "3"}) {
+    modes.push_back({std::string("Zero") + stage,
+                     std::string("{ type = \"DeepSpeedStrategy\", zero_optimization = { stage = ") + stage +
+                         ", reduce_bucket_size = 700 } }"});
+  }
+  return modes;
+}
+
+inline std::vector<Mode> all_modes(int world) {
+  std::vector<Mode> modes = {{"Ddp", "{ type = \"DDPStrategy\" }"}};
+  for (const Mode& mode : fsdp_modes(world)) {
+    modes.push_back(mode);
+  }
+  return modes;
+}
+
+}  // namespace strata::test
