@@ -122,7 +122,7 @@ void preflight(config::Value& root, const RunOptions& options, int world_size) {
   train::require_sections(run, options.command);
   check_work_dir(run);
   const auto registry = make_registry(run);
-  train::add_contributions(root, *registry);
+  train::add_contributions(root, *registry, {world_size, run.train ? run.train.batch_size : 0});
   run = train::parse_run_config(root, stem);
   strata_runtime nowhere;  // its log goes to stderr; create() calls no other service
   const train::Factory factory{*registry, &nowhere};

@@ -5,11 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "strata/abi/strategy.h"
+#include "strata/cpp/error.hpp"
+
 #include "border/object.hpp"
 #include "border/runtime.hpp"
 #include "config/parse.hpp"
-#include "strata/abi/strategy.h"
-#include "strata/cpp/error.hpp"
 
 namespace strata::train {
 namespace {
@@ -17,25 +18,35 @@ namespace {
 struct Contribution {
   std::string key;
   config::Value value;
+  bool yields;  // to the user's own
 };
 
 struct Collector {
   std::vector<Contribution> items;
 
+  template <bool kYields>
   static strata_rc put(void* ctx, strata_str key, strata_str toml, strata_str where) {
     return border::guarded([&] {
       config::Origin origin;
       origin.note = std::string(border::view(where));
       static_cast<Collector*>(ctx)->items.push_back(
-          {std::string(border::view(key)), config::parse_toml_value(border::view(toml), origin)});
+          {std::string(border::view(key)),
+           config::parse_toml_value(border::view(toml), origin),
+           kYields});
     });
   }
 };
 
 void write(config::Value& root, Contribution item) {
   if (const config::Value* given = root.find(item.key); given != nullptr) {
-    throw config_error(given->where(), item.key, " is given here and by the strategy's own file at ",
-                       item.value.where(), "; keep one of them");
+    if (item.yields) {
+      return;
+    }
+    throw config_error(given->where(),
+                       item.key,
+                       " is given here and by the strategy's own file at ",
+                       item.value.where(),
+                       "; keep one of them");
   }
   config::Value* table = &root;
   std::string rest = item.key;
@@ -50,13 +61,23 @@ void write(config::Value& root, Contribution item) {
 
 }  // namespace
 
-void add_contributions(config::Value& root, const registry::Registry& registry) {
+void add_contributions(config::Value& root,
+                       const registry::Registry& registry,
+                       const ContributionFacts& facts) {
+  if (root.child("optim_wrapper") == nullptr) {
+    return;
+  }
   Collector collector;
   {
     strata_runtime nowhere;
     const auto strategy =
         registry.create<strata_strategy_api>(STRATA_KIND_STRATEGY, root.at("strategy"), &nowhere);
-    const strata_config_sink sink = {&collector, &Collector::put};
+    const strata_config_sink sink = {&collector,
+                                     &Collector::put<false>,
+                                     &Collector::put<true>,
+                                     facts.world_size,
+                                     0,
+                                     facts.micro_batch_size};
     strategy.call(&strata_strategy_api::contribute_config, &sink);
   }  // the object holds nodes of the tree that changes now
   for (Contribution& item : collector.items) {

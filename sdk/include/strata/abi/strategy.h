@@ -161,11 +161,16 @@ typedef struct strata_step_ctx {
 } strata_step_ctx;
 
 /* Receives a configuration that the strategy's own file brings. Keys: "optim_wrapper.optimizer",
- * "param_scheduler", "optim_wrapper.clip_grad", "optim_wrapper.accumulative_counts"; value: TOML of an inline
- * value. A key that the user's config has as well is an error. */
+ * "param_scheduler", "optim_wrapper.clip_grad", "optim_wrapper.accumulative_counts", and what an optim_wrapper of the
+ * same family reads; value: TOML of an inline value. A key that the user's config has as well is an error. */
 typedef struct strata_config_sink {
   void* ctx;
   strata_rc (*put)(void* ctx, strata_str key, strata_str toml_value, strata_str where);
+  /* As put, for what the file does not insist on: the user's own key wins. */
+  strata_rc (*put_default)(void* ctx, strata_str key, strata_str toml_value, strata_str where);
+  int32_t world_size;
+  int32_t reserved;
+  int64_t micro_batch_size; /* samples a rank sees in one iteration; 0 without a train loader */
 } strata_config_sink;
 
 #define STRATA_KIND_STRATEGY "strategy"

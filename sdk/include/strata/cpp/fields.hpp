@@ -117,6 +117,17 @@ class STRATA_HIDDEN Fields {
     });
   }
 
+  /// A key of any kind that nothing is read from here; see hand_over().
+  void describe(std::string name, std::string doc) {
+    texts_.push_back({std::move(name), std::move(doc), {}, {}, STRATA_FIELD_NODE, false});
+  }
+
+  /// The whole table goes to a member, for a type that reads its keys itself.
+  template <class Base>
+  void hand_over(Node Base::*member) {
+    readers_.push_back([member](const Node& table, Config& config) { config.*member = table; });
+  }
+
   [[nodiscard]] Config read(const Node& table) const {
     Config config{};
     for (const auto& reader : readers_) {

@@ -81,6 +81,19 @@ class STRATA_HIDDEN Exported {
     return *this;
   }
 
+  /// For a type with a table of keys of its own: they are declared by described() and read from the whole table, which
+  /// the type marks as read.
+  template <class C>
+  Exported& whole_table(Node C::*member) {
+    fields_.hand_over(member);
+    return *this;
+  }
+
+  Exported& described(std::string name, std::string doc) {
+    fields_.describe(std::move(name), std::move(doc));
+    return *this;
+  }
+
   [[nodiscard]] detail::TypeEntry finish() const {
     detail::TypeEntry entry = entry_;
     entry.kind = detail::KindOf<Base>::kName;
