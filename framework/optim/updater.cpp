@@ -268,7 +268,8 @@ void Updater::for_each_state(const std::function<void(const StateSlice&)>& f) co
       for (const State& state : states_) {
         const int32_t dtype = state_dtype(state, view);
         std::byte* const data = memory_of(state.buffers[index(ref.view)], view, "optimizer state");
-        f({params_[p].name,
+        f({static_cast<int32_t>(p),
+           params_[p].name,
            state.name,
            dtype,
            s.param_offset,
@@ -276,6 +277,30 @@ void Updater::for_each_state(const std::function<void(const StateSlice&)>& f) co
            steps_[p],
            data + s.view_offset * float_bytes(dtype)});
       }
+    }
+  }
+}
+
+void Updater::for_each_value(const std::function<void(const StateSlice&)>& f) const {
+  for (size_t p = 0; p < params_.size(); ++p) {
+    for (const SegmentRef& ref : segments_[p]) {
+      const View& view = views_[index(ref.view)];
+      const strata_segment& s = view.segments[index(ref.segment)];
+      auto* const data = static_cast<std::byte*>(services_.memory->data(view.c.value));
+      if (data == nullptr) {
+        throw run_error("the optimizer's value of ",
+                        params_[p].name,
+                        " is not in memory between two steps; the strategy must keep it there");
+      }
+      const int64_t at = view.c.value_offset + s.view_offset * float_bytes(view.c.value_dtype);
+      f({static_cast<int32_t>(p),
+         params_[p].name,
+         {},
+         view.c.value_dtype,
+         s.param_offset,
+         s.count,
+         steps_[p],
+         data + at});
     }
   }
 }

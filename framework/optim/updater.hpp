@@ -37,10 +37,12 @@ struct UpdaterParts {
       nullptr;  // asked for grad_norm; outlives the updater
 };
 
-/// A piece of optimizer state, borrowed: valid until the updater ends.
+/// A piece of optimizer state, or of what the optimizer updates, borrowed: valid until the updater
+/// ends.
 struct StateSlice {
+  int32_t id;  // the parameter's number
   std::string_view param;
-  std::string_view state;
+  std::string_view state;  // empty: the value itself
   int32_t dtype;
   int64_t param_offset;  // elements into the flattened parameter
   int64_t count;
@@ -76,6 +78,9 @@ class Updater {
 
   /// Calls f for every stretch of state on this rank, by parameter; f may write to data.
   void for_each_state(const std::function<void(const StateSlice&)>& f) const;
+  /// The same for the values that the optimizer updates: fp32 masters where a strategy keeps them.
+  /// Errors: STRATA_E_FAILED for a value that is not in memory.
+  void for_each_value(const std::function<void(const StateSlice&)>& f) const;
   /// Names of the states, in the optimizer's order.
   [[nodiscard]] std::vector<std::string> states() const;
   /// Updates so far of a parameter. Errors: STRATA_E_NOT_FOUND.

@@ -1,10 +1,12 @@
 // Checkpoints of a run.
 #include "train/checkpoints.hpp"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_strided.h>
+
+#include <cstring>
 #include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "border/sinks.hpp"
 #include "checkpoint/dtype.hpp"
@@ -12,6 +14,7 @@
 #include "checkpoint/safetensors.hpp"
 #include "config/dump.hpp"
 #include "strata/cpp/error.hpp"
+#include "train/saved_tensors.hpp"
 #include "unit/memory.hpp"
 
 namespace strata::train {
@@ -48,53 +51,7 @@ fs::path folder_of(const Session& session, const std::string& out_dir) {
   return out_dir.empty() ? session.work_dir() : fs::path(out_dir);
 }
 
-void refuse_sharded(const Engine& engine) {
-  strata_strategy_caps caps{};
-  caps.h = STRATA_HDR(strata_strategy_caps);
-  engine.strategy().call(&strata_strategy_api::describe, &caps);
-  if (caps.owns_storage != 0) {
-    throw Error(STRATA_E_UNSUPPORTED,
-                text("checkpoints of ", engine.strategy().type(), ", whose parameters are spread over ranks, cannot be "
-                     "written by this version; set default_hooks.checkpoint = false"));
-  }
-}
-
-checkpoint::TensorSource source_of(const std::string& name, const at::Tensor& tensor) {
-  const at::Tensor dense = tensor.detach().contiguous();
-  checkpoint::TensorSource source{name, unit::dtype_of(dense.scalar_type()), dense.sizes().vec(), nullptr, {}};
-  const auto bytes = static_cast<size_t>(dense.numel()) * dense.element_size();
-  source.fill = [dense, bytes](const checkpoint::Put& put) {
-    put({static_cast<const std::byte*>(dense.const_data_ptr()), bytes});
-  };
-  return source;
-}
-
-std::vector<checkpoint::TensorSource> model_tensors(unit::Model& model) {
-  std::vector<checkpoint::TensorSource> out;
-  for (const unit::Param& p : model.params()) {
-    out.push_back(source_of(p.name, p.tensor));
-  }
-  for (const unit::NamedBuffer& b : model.buffers()) {
-    if (b.persistent) {
-      out.push_back(source_of(b.name, b.tensor));
-    }
-  }
-  return out;
-}
-
 std::string state_name(const optim::StateSlice& slice) { return text(slice.param, ".", slice.state); }
-
-std::vector<checkpoint::TensorSource> optimizer_tensors(Engine& engine) {
-  std::map<std::string, std::vector<int64_t>, std::less<>> shapes;
-  for (const unit::Param& p : engine.model().params()) {
-    shapes.emplace(p.name, p.tensor.sizes().vec());
-  }
-  std::vector<checkpoint::TensorSource> out;
-  engine.updater()->for_each_state([&](const optim::StateSlice& slice) {
-    out.push_back({state_name(slice), slice.dtype, shapes.find(slice.param)->second, slice.data, {}});
-  });
-  return out;
-}
 
 std::string text_of(const Engine& engine, strata_rc (*strata_strategy_api::*slot)(void*, const strata_text_sink*)) {
   border::TextSink sink;
@@ -106,13 +63,14 @@ json counters_of(const SaveState& save) {
   return {{"epoch", save.counters.epochs}, {"iter", save.counters.iters}, {"step", save.counters.steps}};
 }
 
-json state_json(Session& session, Engine& engine, const SaveState& save) {
+json state_json(Session& session, Engine& engine, const SaveState& save, const SavedTensors& tensors) {
   border::TextSink wrapper;
   engine.wrapper().call(&strata_optim_wrapper_api::save, wrapper.c());
   json steps = json::object();
-  for (const unit::Param& p : engine.model().params()) {
-    if (p.group >= 0) {
-      steps[p.name] = engine.updater()->steps(p.name);
+  const std::vector<unit::Param>& params = engine.model().params();
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (params[i].group >= 0) {
+      steps[params[i].name] = tensors.steps(static_cast<int32_t>(i));
     }
   }
   json state = {
@@ -136,31 +94,100 @@ json state_json(Session& session, Engine& engine, const SaveState& save) {
   return state;
 }
 
+// The stored state of a parameter in the order of its memory, as views cut it.
+at::Tensor in_memory_order(std::span<const std::byte> stored, const at::Tensor& param, int32_t dtype) {
+  const auto options = at::TensorOptions().dtype(unit::scalar_type(dtype));
+  const at::Tensor plain = at::empty(param.sizes(), options);
+  std::memcpy(plain.mutable_data_ptr(), stored.data(), stored.size());
+  at::Tensor out = at::empty_strided(param.sizes(), param.strides(), options);
+  out.copy_(plain);
+  return out;
+}
+
+// Reads of the file only what this rank holds.
+void load_state(const checkpoint::SafetensorsFile& stored, const optim::StateSlice& slice, const at::Tensor& param) {
+  const checkpoint::TensorInfo* info = stored.find(state_name(slice));
+  if (info == nullptr || info->dtype != slice.dtype || info->shape != param.sizes()) {
+    throw run_error("optimizer state \"", state_name(slice), "\" of ", stored.path().string(),
+                    info == nullptr ? " is missing" : " has another shape or type",
+                    "; the optimizer or the model changed, so use load_from instead of resume");
+  }
+  const uint64_t element = checkpoint::dtype_bytes(slice.dtype);
+  const auto* data = stored.data(*info).data();
+  at::Tensor permuted;
+  if (!param.is_contiguous()) {
+    permuted = in_memory_order(stored.data(*info), param, slice.dtype);
+    data = static_cast<const std::byte*>(permuted.const_data_ptr());
+  }
+  std::memcpy(slice.data, data + static_cast<uint64_t>(slice.param_offset) * element,
+              static_cast<uint64_t>(slice.count) * element);
+}
+
 void load_optimizer(Engine& engine, const fs::path& file, const json& steps) {
   const checkpoint::SafetensorsFile stored(file);
   engine.updater()->for_each_state([&](const optim::StateSlice& slice) {
-    const checkpoint::TensorInfo* info = stored.find(state_name(slice));
-    const uint64_t bytes_here = static_cast<uint64_t>(slice.count) * checkpoint::dtype_bytes(slice.dtype);
-    if (info == nullptr || info->dtype != slice.dtype || info->bytes() != bytes_here) {
-      throw run_error("optimizer state \"", state_name(slice), "\" of ", file.string(),
-                      info == nullptr ? " is missing" : " has another size or type",
-                      "; the optimizer or the model changed, so use load_from instead of resume");
-    }
-    const auto bytes = stored.data(*info);
-    std::copy(bytes.begin(), bytes.end(), static_cast<std::byte*>(slice.data));
+    load_state(stored, slice, engine.model().param(slice.id).tensor);
   });
   for (const auto& [name, count] : steps.items()) {
     engine.updater()->set_steps(name, count.get<int64_t>());
   }
 }
 
-// Rank 0 writes; its failure must end the others too, which wait in the agreement.
+// Rank 0's failure is everybody's, with its cause: they stay in step, and whoever asked decides what it means. Another
+// kind of failure than an Error, or of communication, leaves through the end of the run, which ends the others too.
+template <class Body>
+void share_failure(Session& session, const Body& body) {
+  std::optional<Error> failure;
+  try {
+    body();
+  } catch (const Error& e) {
+    if (e.code() == STRATA_E_COMM || !session.world().is_main()) {
+      throw;
+    }
+    failure = e;
+  }
+  json told = json::array();
+  if (failure.has_value()) {
+    told = {failure->code(), failure->message(), failure->where()};
+  }
+  const json heard = json::parse(session.world().broadcast_text(told.dump(-1, ' ', false, json::error_handler_t::replace)));
+  if (failure.has_value()) {
+    throw Error(*failure);
+  }
+  if (!heard.empty()) {
+    throw Error(heard[0].get<strata_rc>(), "rank 0: " + heard[1].get<std::string>(), heard[2].get<std::string>());
+  }
+}
+
 template <class Body>
 void on_rank_zero(Session& session, const Body& body) {
-  if (session.world().is_main()) {
-    body();
+  share_failure(session, [&] {
+    if (session.world().is_main()) {
+      body();
+    }
+  });
+}
+
+// Rank 0 writes, the others give what they hold, in the same order.
+void write_files(Session& session, SavedTensors& tensors, const fs::path& dir,
+                 const checkpoint::CheckpointContent& content) {
+  try {
+    if (session.world().is_main()) {
+      checkpoint::save_checkpoint(dir, content);
+    } else {
+      SavedTensors::follow(content.model);
+      if (content.optimizer.has_value()) {
+        SavedTensors::follow(*content.optimizer);
+      }
+    }
+  } catch (const Error& e) {
+    if (!tensors.in_step()) {
+      throw Error(STRATA_E_COMM, e.message(), e.where());  // the others cannot be told: the run ends
+    }
+    tensors.finish();
+    throw;
   }
-  session.world().barrier();
+  tensors.finish();
 }
 
 }  // namespace
@@ -189,17 +216,17 @@ std::optional<int64_t> resumed_seed(const RunConfig& run) {
 }
 
 void write_checkpoint(Session& session, Engine& engine, const SaveState& save) {
-  refuse_sharded(engine);
+  SavedTensors tensors(session, engine);
+  checkpoint::CheckpointContent content;
+  content.model = tensors.model();
+  if (save.request.save_optimizer) {
+    content.optimizer = tensors.optimizer();
+  }
+  content.metadata = {{"format", "pt"}};
+  const fs::path dir = folder_of(session, save.request.out_dir) / save.request.name;
+  on_rank_zero(session, [&] { content.state = state_json(session, engine, save, tensors).dump(1); });
+  share_failure(session, [&] { write_files(session, tensors, dir, content); });
   on_rank_zero(session, [&] {
-    checkpoint::CheckpointContent content;
-    content.model = model_tensors(engine.model());
-    if (save.request.save_optimizer) {
-      content.optimizer = optimizer_tensors(engine);
-    }
-    content.state = state_json(session, engine, save).dump(1);
-    content.metadata = {{"format", "pt"}};
-    const fs::path dir = folder_of(session, save.request.out_dir) / save.request.name;
-    checkpoint::save_checkpoint(dir, content);
     if (save.request.update_last) {
       checkpoint::write_last(session.work_dir(), dir);
     }

@@ -39,8 +39,9 @@ struct SaveState {
   std::string hooks;  // HookBus::save()
 };
 
-/// Writes a checkpoint; rank 0 writes, all return when it is there. Collective.
-/// Errors: STRATA_E_IO; STRATA_E_UNSUPPORTED for a strategy whose parameters are not whole on rank 0.
+/// Writes a checkpoint, the same bytes whatever the strategy: rank 0 writes, the others give what they hold; all return
+/// when it is there. Collective.
+/// Errors: STRATA_E_IO, of rank 0 on every rank, as for the two below; those of SavedTensors.
 void write_checkpoint(Session& session, Engine& engine, const SaveState& save);
 /// Replaces what such a checkpoint says about hooks and the hub. Rank 0 writes. Collective.
 void rewrite_state(Session& session, const SaveState& save);

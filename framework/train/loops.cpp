@@ -62,6 +62,7 @@ void Runner::train() {
   } else {
     run_iterations();
   }
+  close_window();
   hooks_.fire(STRATA_POINT_AFTER_TRAIN);
   hooks_.fire(STRATA_POINT_AFTER_RUN);
 }
@@ -84,7 +85,9 @@ void Runner::train_epoch() {
   for (int64_t i = from; stop_reason_.empty() && train_loader_->next(batch); ++i) {
     train_iter(batch, i);
   }
-  epochs_done_ = progress_.epoch + 1;
+  if (progress_.iter == (progress_.epoch + 1) * progress_.epoch_length) {  // else it was stopped on the way
+    epochs_done_ = progress_.epoch + 1;
+  }
   hooks_.fire(STRATA_POINT_AFTER_TRAIN_EPOCH);
   progress_.epoch = epochs_done_;
 }
@@ -130,11 +133,29 @@ void Runner::train_iter(data::Batch& batch, int64_t batch_idx) {
   context.n_numbers = numbers.size();
   hooks_.fire(STRATA_POINT_AFTER_TRAIN_ITER, context);
   // After the hooks: what is saved has to have the schedules' step of this iteration.
-  for (; !window_open_ && !after_update_.empty(); after_update_.pop_front()) {
+  if (!window_open_) {
+    run_waiting();
+  }
+  progress_.iter = iters_done_;
+}
+
+void Runner::run_waiting() {
+  for (; !after_update_.empty(); after_update_.pop_front()) {
     const auto action = std::exchange(after_update_.front(), [] {});
     action();
   }
-  progress_.iter = iters_done_;
+}
+
+// A hook stopped the run before the update that checkpoints wait for. The window's gradients are in none of them; the
+// counters say how many updates were made.
+void Runner::close_window() {
+  if (!after_update_.empty()) {
+    session_.log().warn("Training stopped inside an accumulation window: the gradients since update {} are dropped, and "
+                        "checkpoints that waited for the next one are taken now.",
+                        progress_.step);
+  }
+  window_open_ = false;
+  run_waiting();
 }
 
 void Runner::validate_if_due(int64_t done) {

@@ -69,6 +69,8 @@ class Runner final : public hooks::RunControl {
   void stop_if_interrupted() const;
   [[nodiscard]] Counters counters() const { return {epochs_done_, iters_done_, progress_.step}; }
   void now_or_after_update(std::function<void()> action);
+  void run_waiting();
+  void close_window();
 
   Session& session_;
   Command command_;

@@ -76,6 +76,50 @@ TEST_F(Resume, InsideAnAccumulationWindowOfTwoRanksChangesNothing) {
   EXPECT_EQ(counters("whole/epoch_1"), (nlohmann::json{{"epoch", 1}, {"iter", 6}, {"step", 2}}));
 }
 
+TEST_F(Resume, OfAShardingStrategyChangesNothing) {
+  const std::string file = config(kTestPlugins + ("strategy.type = \"FlatStrategy\"\n" +
+                                                  (kTwoEpochs + std::string(kSchedule))));
+  const std::string ddp = config(std::string(kTwoEpochs) + kSchedule, "ddp");
+  train(file, "whole", {"--nproc", "2"});
+
+  train(file, "resumed", {"--nproc", "2", "--resume", "whole/epoch_1"});
+  train(ddp, "ddp", {"--nproc", "2"});
+
+  expect_tail("resumed", "loss");
+  expect_same_weights("whole/epoch_2", "resumed/epoch_2");
+  expect_same_weights("whole/epoch_2", "ddp/epoch_2");
+}
+
+// A checkpoint is due after iteration 4, inside the window of iterations 4 to 6, which the stop after 5 leaves open.
+TEST_F(Resume, GoesOnFromACheckpointThatWaitedWhenTrainingStopped) {
+  const std::string file =
+      config(std::string(kTestPlugins) +
+             "train_cfg = { by_epoch = false, max_iters = 12 }\n"
+             "custom_hooks = [{ type = \"StopHook\", after = 5 }]\n"
+             "[optim_wrapper]\naccumulative_counts = 3\n"
+             "[default_hooks]\ncheckpoint = { interval = 4, max_keep_ckpts = 1 }\n");
+
+  const Outcome outcome = train(file, "work");
+
+  EXPECT_EQ(counters("work/iter_4"), (nlohmann::json{{"epoch", 1}, {"iter", 5}, {"step", 1}}));
+  EXPECT_THAT(outcome.out, testing::HasSubstr("the gradients since update 1 are dropped"));
+
+  const Outcome resumed = train(file, "resumed", {"--resume", "work/iter_4"});
+  EXPECT_EQ(series("resumed", "iter").front(), 6);
+  EXPECT_THAT(resumed.out, testing::HasSubstr("no multiple of accumulative_counts = 3"));
+}
+
+TEST_F(Resume, GoesOnInTheEpochInWhichTrainingStopped) {
+  const std::string text = std::string(kTestPlugins) + kTwoEpochs;
+  train(config(text, "whole"), "whole");
+  train(config(text + "[[custom_hooks]]\ntype = \"StopHook\"\nafter = 3\n", "stopped"), "stopped");
+
+  EXPECT_EQ(counters("stopped/epoch_1"), (nlohmann::json{{"epoch", 0}, {"iter", 3}, {"step", 3}}));
+  train("whole.toml", "resumed", {"--resume", "stopped/epoch_1"});
+  expect_tail("resumed", "loss");
+  EXPECT_EQ(series("resumed", "iter").front(), 4);
+}
+
 TEST_F(Resume, OfAnIterationLoopChangesNothing) {
   const std::string file = config(
       "[train_cfg]\nby_epoch = false\nmax_iters = 12\n[default_hooks]\ncheckpoint = { interval = 5 "

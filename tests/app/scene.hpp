@@ -20,6 +20,9 @@ namespace fs = std::filesystem;
 /// Parts of a configuration, after base.toml: model, training data, optimizer and seed.
 inline constexpr const char* kThreeIterations = "[train_cfg]\nby_epoch = false\nmax_iters = 3\n";
 inline constexpr const char* kTwoEpochs = "[train_cfg]\nmax_epochs = 2\n";
+/// To be put first: the plugins that only tests have (FlatStrategy, StopHook).
+inline constexpr const char* kTestPlugins =
+    "plugins = { paths = [\"" STRATA_BINARY_DIR "/tests/plugins\"] }\n";
 inline constexpr const char* kValidation = R"(
 [val_cfg]
 [val_evaluator]

@@ -11,14 +11,15 @@
 #include <fstream>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <thread>
 
 #include "comm/store.hpp"
 #include "config/load.hpp"
 #include "host/services.hpp"
 #include "plugin/search.hpp"
-#include "train/engine.hpp"
-#include "train/session.hpp"
+#include "train/checkpoints.hpp"
+#include "train/weights.hpp"
 
 namespace strata::test {
 namespace {
@@ -84,10 +85,10 @@ void keep_update(train::Engine& engine, int rank, EngineResult& result) {
 
 void train(train::Session& session, train::Engine& engine, const EngineRun& run, int rank, EngineResult& result) {
   const at::ScalarType dtype = run.dtype == "float64" ? at::kDouble : at::kFloat;
-  engine.begin(0, 0);
-  int64_t iter = 0;
+  int64_t iter = static_cast<int64_t>(run.first_step) * run.accumulation;
+  engine.begin(iter, 0);
   int64_t sent = session.world().bytes_sent();
-  for (int step = 0; step < run.steps; ++step) {
+  for (int step = run.first_step; step < run.steps; ++step) {
     for (int micro = 0; micro < run.accumulation; ++micro) {
       const int64_t slot = rank * run.accumulation + micro;
       const int64_t per_step = static_cast<int64_t>(run.world) * run.accumulation * run.joined;
@@ -120,16 +121,28 @@ void run_rank(const EngineRun& run, const std::string& file, int rank, const std
   try {
     train::EngineObjects objects =
         train::make_engine_objects(train::Factory{registry, &session.runtime()}, parsed);
-    train::Engine engine(session, std::move(objects), {kSamples, 0, 0, 1000}, true, {});
+    std::optional<train::Weights> weights;
+    unit::ValueSource source;
+    if (!run.resume.empty()) {
+      weights.emplace(run.resume);
+      source = [&weights](const std::string& name, const at::Tensor& out) { return weights->fill(name, out); };
+    }
+    train::Engine engine(session, std::move(objects), {kSamples, 0, 0, 1000}, true, std::move(source));
+    if (!run.resume.empty()) {
+      train::restore_state(session, engine, run.resume);
+    }
     engine.model().set_training(true);
     if (run.keep_updates) {
       keep_update(engine, rank, result);
       result.updates.clear();
     }
     train(session, engine, run, rank, result);
-    std::map<std::string, at::Tensor> weights = whole_weights(engine);
+    if (run.finally) {
+      run.finally(session, engine);
+    }
+    std::map<std::string, at::Tensor> whole = whole_weights(engine);
     if (rank == 0) {
-      result.weights = std::move(weights);
+      result.weights = std::move(whole);
     }
   } catch (const std::exception& e) {
     session.world().abort(text("rank ", rank, ": ", e.what()));
@@ -157,6 +170,9 @@ EngineResult run_engine(const EngineRun& run) {
       try {
         run_rank(run, file, rank, store, result);
       } catch (const std::exception& e) {
+        if (run.on_error) {
+          return run.on_error(rank, e);
+        }
         ADD_FAILURE() << run.strategy << ", rank " << rank << " of " << run.world << ": " << e.what();
       }
     });

@@ -3,9 +3,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "train/engine.hpp"
+#include "train/session.hpp"
 
 namespace strata::test {
 
@@ -26,6 +30,12 @@ struct EngineRun {
   std::string wrapper_type = "OptimWrapper";
   bool keep_updates = false;
   bool poison = true;
+  std::string resume{};   // a checkpoint to go on from
+  int first_step = 0;     // updates done before
+  /// After the last step, on every rank.
+  std::function<void(train::Session&, train::Engine&)> finally{};
+  /// What must end the run: a rank's error that is no failure of the test.
+  std::function<void(int rank, const std::exception&)> on_error{};
 };
 
 struct EngineResult {

@@ -1,4 +1,9 @@
 // FlatStrategy behind the C border.
 #include "../../unit/unit/flat_strategy.hpp"
 
-STRATA_PLUGIN(strata::exported<strata::testing::FlatStrategy>("FlatStrategy").doc("One sharded flat buffer per unit."));
+using strata::testing::FlatConfig;
+
+STRATA_PLUGIN(strata::exported<strata::testing::FlatStrategy, FlatConfig>("FlatStrategy")
+                  .doc("One sharded flat buffer per unit.")
+                  .field("outside", &FlatConfig::outside, "ending of the names of parameters without optimizer view")
+                  .field("layout", &FlatConfig::layout, "transposed: matrices lie column by column"));

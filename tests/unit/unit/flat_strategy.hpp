@@ -4,14 +4,30 @@
 
 #include <cstring>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "strata/cpp/strategy.hpp"
 
 namespace strata::testing {
 
+struct STRATA_HIDDEN FlatConfig {
+  std::string outside;  // parameters whose name ends so are in no optimizer view and stay as they are
+  std::string layout;   // "transposed": matrices lie column by column
+};
+
 class STRATA_HIDDEN FlatStrategy final : public Strategy {
  public:
+  FlatStrategy() = default;
+
+  explicit FlatStrategy(FlatConfig config) : config_(std::move(config)) {}
+
+  [[nodiscard]] strata_strategy_caps describe() const override {
+    strata_strategy_caps caps = Strategy::describe();
+    caps.owns_storage = 1;
+    return caps;
+  }
+
   void estimate(const strata_estimate_args&, strata_estimate&) override {}
 
   void setup_env(const strata_setup_args& args) override { world_size_ = args.world_size; }
@@ -46,7 +62,11 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     u.grad = Buffer(runtime(), u.shard * kBytes, STRATA_BUFFER_ZEROED, "grad");
     const Params params(runtime());
     for (const strata_segment& s : u.layout) {
-      params.bind_view(s.param, u.full, s.view_offset * kBytes, STRATA_F32);
+      const strata_param_desc& p = model_.params()[static_cast<size_t>(s.param)];
+      const int64_t columns[] = {1, p.shape[0]};
+      const int64_t* strides = config_.layout == "transposed" && p.ndim == 2 ? columns : nullptr;
+      check(service<strata_param_api>().bind_view(runtime(), s.param, u.full.c(), s.view_offset * kBytes, STRATA_F32,
+                                                  strides, STRATA_BIND_DISCARD));
       if (trainable(s.param)) {
         params.bind_grad_view(s.param, u.full_grad, s.view_offset * kBytes, STRATA_F32);
       }
@@ -104,6 +124,18 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     clear_gradients();
   }
 
+  void scope_enter(std::span<const int32_t> units, bool) override {
+    for (const int32_t unit : units) {
+      gather(units_[static_cast<size_t>(unit)]);
+    }
+  }
+
+  void scope_exit(std::span<const int32_t> units, bool) override {
+    for (const int32_t unit : units) {
+      units_[static_cast<size_t>(unit)].full.evict();
+    }
+  }
+
   /// Whether any unit is on this rank in full.
   [[nodiscard]] bool anything_resident() const {
     return std::any_of(units_.begin(), units_.end(), [](const FlatUnit& u) { return u.full.resident(); });
@@ -122,7 +154,9 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
   };
 
   [[nodiscard]] bool trainable(int32_t param) const {
-    return (model_.params()[static_cast<size_t>(param)].flags & STRATA_PARAM_TRAINABLE) != 0;
+    const strata_param_desc& p = model_.params()[static_cast<size_t>(param)];
+    const bool outside = !config_.outside.empty() && view(p.name).ends_with(config_.outside);
+    return (p.flags & STRATA_PARAM_TRAINABLE) != 0 && !outside;
   }
 
   void lay_out(int32_t unit, FlatUnit& u) const {
@@ -189,6 +223,7 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     }
   }
 
+  FlatConfig config_;
   ModelView model_;
   int32_t world_size_ = 1;
   std::vector<FlatUnit> units_;

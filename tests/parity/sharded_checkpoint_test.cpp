@@ -1,0 +1,177 @@
+// A checkpoint is the same whatever the strategy, and a run goes on from it under any.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/safetensors.hpp"
+#include "engine_run.hpp"
+#include "train/checkpoints.hpp"
+
+namespace strata::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Each;
+using testing::HasSubstr;
+
+std::string bytes(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  EXPECT_TRUE(in.is_open()) << path;
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class ShardedCheckpoint : public testing::Test {
+ protected:
+  ShardedCheckpoint() { fs::create_directories(folder_); }
+
+  ~ShardedCheckpoint() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] fs::path path(const std::string& name) const { return folder_ / name; }
+
+  /// Runs and saves at the end.
+  EngineResult save(EngineRun run, const std::string& name) const {
+    run.finally = [&](train::Session& session, train::Engine& engine) {
+      write(session, engine, name, run.steps);
+    };
+    return run_engine(run);
+  }
+
+  void write(train::Session& session, train::Engine& engine, const std::string& name, int steps) const {
+    const train::Counters counters{0, steps, steps};
+    train::write_checkpoint(session, engine, {{folder_.string(), name, true, true, false}, counters, "{}"});
+  }
+
+  void expect_same_tensors(const std::string& a, const std::string& b) const {
+    for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+      EXPECT_TRUE(bytes(path(a) / file) == bytes(path(b) / file)) << file << " of " << a << " and " << b;
+    }
+  }
+
+  [[nodiscard]] nlohmann::json state(const std::string& name) const {
+    return nlohmann::json::parse(bytes(path(name) / "state.json"));
+  }
+
+ private:
+  fs::path folder_ = fs::temp_directory_path() / ("strata_sharded_" + std::to_string(getpid()));
+};
+
+TEST_F(ShardedCheckpoint, HasTheBytesOfDdps) {
+  for (const int ranks : {1, 2, 3}) {
+    save({.strategy = "DDPStrategy", .world = ranks, .steps = 3}, "ddp");
+    save({.strategy = "FlatStrategy", .world = ranks, .steps = 3}, "flat");
+
+    expect_same_tensors("flat", "ddp");
+    EXPECT_EQ(state("flat").at("optimizer_steps"), state("ddp").at("optimizer_steps")) << ranks << " ranks";
+  }
+}
+
+TEST_F(ShardedCheckpoint, HoldsParametersOutsideOfTheViews) {
+  save({.strategy = "DDPStrategy", .world = 2, .steps = 0}, "initial");
+  save({.strategy = R"(FlatStrategy", outside = "bias)", .world = 2, .steps = 3}, "flat");
+
+  const checkpoint::SafetensorsFile initial(path("initial/model.safetensors"));
+  const checkpoint::SafetensorsFile flat(path("flat/model.safetensors"));
+  ASSERT_EQ(flat.tensors().size(), initial.tensors().size());
+  for (const checkpoint::TensorInfo& info : initial.tensors()) {
+    const auto before = initial.data(info);
+    const auto after = flat.data(*flat.find(info.name));
+    EXPECT_EQ(std::equal(before.begin(), before.end(), after.begin(), after.end()), info.name.ends_with("bias"))
+        << info.name;
+  }
+  const checkpoint::SafetensorsFile optimizer(path("flat/optimizer.safetensors"));
+  for (const checkpoint::TensorInfo& info : optimizer.tensors()) {
+    EXPECT_THAT(info.name, HasSubstr("weight."));
+  }
+}
+
+TEST_F(ShardedCheckpoint, GoesOnToTheBit) {
+  const EngineResult whole = save({.strategy = "FlatStrategy", .world = 2, .steps = 6}, "whole");
+  save({.strategy = "FlatStrategy", .world = 2, .steps = 3}, "half");
+
+  const EngineResult rest =
+      save({.strategy = "FlatStrategy", .world = 2, .steps = 6, .resume = path("half"), .first_step = 3}, "rest");
+
+  for (size_t step = 3; step < 6; ++step) {
+    EXPECT_EQ(rest.losses[step], whole.losses[step]) << "step " << step;
+  }
+  expect_same_tensors("rest", "whole");
+}
+
+TEST_F(ShardedCheckpoint, GoesUnderAnyStrategyAndNumberOfRanks) {
+  save({.strategy = "FlatStrategy", .world = 3, .steps = 3}, "three");
+
+  save({.strategy = "FlatStrategy", .world = 2, .steps = 3, .resume = path("three"), .first_step = 3}, "two");
+  save({.strategy = "DDPStrategy", .world = 2, .steps = 3, .resume = path("two"), .first_step = 3}, "ddp");
+  save({.steps = 3, .resume = path("ddp"), .first_step = 3}, "one");
+
+  expect_same_tensors("two", "three");
+  expect_same_tensors("ddp", "three");
+  expect_same_tensors("one", "three");
+  EXPECT_EQ(state("one").at("optimizer_steps"), state("three").at("optimizer_steps"));
+}
+
+TEST_F(ShardedCheckpoint, IsTheSameHoweverMatricesLieInMemory) {
+  save({.strategy = "FlatStrategy", .world = 2, .steps = 3}, "rows");
+
+  save({.strategy = R"(FlatStrategy", layout = "transposed)",
+        .world = 2,
+        .steps = 3,
+        .resume = path("rows"),
+        .first_step = 3},
+       "columns");
+
+  expect_same_tensors("columns", "rows");
+}
+
+// The disk is full in the middle of a file, when the others are about to give what they hold.
+TEST_F(ShardedCheckpoint, ThatCannotBeWrittenEndsEveryRankWithTheCause) {
+  std::mutex mutex;
+  std::vector<std::string> errors(3);
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+
+  EngineRun run{.strategy = "FlatStrategy", .world = 3, .steps = 1};
+  run.finally = [&](train::Session& session, train::Engine& engine) {
+    const rlimit limit{5000, before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    session.world().barrier();
+    write(session, engine, "never", 1);
+  };
+  run.on_error = [&](int rank, const std::exception& e) {
+    const std::lock_guard lock(mutex);
+    errors[static_cast<size_t>(rank)] = e.what();
+  };
+  run_engine(run);
+  setrlimit(RLIMIT_FSIZE, &before);
+
+  EXPECT_THAT(errors, Each(HasSubstr("model.safetensors")));
+  EXPECT_THAT(errors, Each(HasSubstr("File too large")));
+  EXPECT_FALSE(fs::exists(path("never")));
+}
+
+// What is in the way shows before the first byte; the ranks stay in step and can go on.
+TEST_F(ShardedCheckpoint, ThatIsRefusedLeavesTheRanksInStep) {
+  std::ofstream(path("taken")) << "a file of somebody's";
+  EngineRun run{.strategy = "FlatStrategy", .world = 2, .steps = 1};
+  run.finally = [&](train::Session& session, train::Engine& engine) {
+    EXPECT_THROW(write(session, engine, "taken", 1), Error) << "rank " << session.world().rank();
+    write(session, engine, "free", 1);
+  };
+  run_engine(run);
+  save({.strategy = "FlatStrategy", .world = 2, .steps = 1}, "plain");
+
+  expect_same_tensors("free", "plain");
+}
+
+}  // namespace
+}  // namespace strata::test
