@@ -1,11 +1,19 @@
-// Random images and labels, for runs whose data must cost next to nothing and need no files.
+// Random samples, for runs whose data must cost next to nothing and need no files.
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "strata/cpp/data.hpp"
 
+#include "mix.hpp"
+#include "tokens.hpp"
+
 namespace {
+
+using strata::random::key_of;
+using strata::random::mix;
+using strata::random::RandomTokens;
+using strata::random::TokensConfig;
 
 struct Config {
   int64_t size = 10'000;
@@ -13,14 +21,6 @@ struct Config {
   int64_t num_classes = 10;
   int64_t seed = 0;
 };
-
-// splitmix64's finaliser (Steele, Lea and Flood, OOPSLA 2014) of a counter: loops vectorise.
-uint64_t mix(uint64_t x) {
-  x += 0x9E3779B97F4A7C15U;
-  x = (x ^ (x >> 30U)) * 0xBF58476D1CE4E5B9U;
-  x = (x ^ (x >> 27U)) * 0x94D049BB133111EBU;
-  return x ^ (x >> 31U);
-}
 
 class RandomClassification final : public strata::Dataset {
  public:
@@ -47,8 +47,7 @@ class RandomClassification final : public strata::Dataset {
           STRATA_E_ARGUMENT,
           strata::text("RandomClassification has no sample ", index, "; it has ", config_.size));
     }
-    const uint64_t stream = mix(static_cast<uint64_t>(config_.seed));
-    const uint64_t key = mix(stream ^ static_cast<uint64_t>(index));
+    const uint64_t key = key_of(config_.seed, index);
     fill(key, static_cast<float*>(out.make("img", STRATA_F32, config_.shape).data));
     // Negative counters are the label's, the others the image's.
     const uint64_t draw = mix(key - 1) % static_cast<uint64_t>(config_.num_classes);
@@ -71,9 +70,17 @@ class RandomClassification final : public strata::Dataset {
 
 }  // namespace
 
-STRATA_PLUGIN(strata::exported<RandomClassification, Config>("RandomClassification")
-                  .doc("Random samples made in memory. Fields: img f32 [shape], label i64 [].")
-                  .field("size", &Config::size, "samples", "[1, inf)")
-                  .field("shape", &Config::shape, "extents of one img")
-                  .field("num_classes", &Config::num_classes, "labels are below it", "[1, inf)")
-                  .field("seed", &Config::seed, "of the whole data set"));
+STRATA_PLUGIN(
+    strata::exported<RandomClassification, Config>("RandomClassification")
+        .doc("Random samples made in memory. Fields: img f32 [shape], label i64 [].")
+        .field("size", &Config::size, "samples", "[1, inf)")
+        .field("shape", &Config::shape, "extents of one img")
+        .field("num_classes", &Config::num_classes, "labels are below it", "[1, inf)")
+        .field("seed", &Config::seed, "of the whole data set"),
+    strata::exported<RandomTokens, TokensConfig>("RandomTokens")
+        .doc("Random tokens made in memory. Fields: input_ids and labels, the same one token "
+             "later, i64 [seq_len].")
+        .field("size", &TokensConfig::size, "samples", "[1, inf)")
+        .field("seq_len", &TokensConfig::seq_len, "tokens of one sample", "[1, inf)")
+        .field("vocab_size", &TokensConfig::vocab_size, "tokens are below it", "[1, 2147483648]")
+        .field("seed", &TokensConfig::seed, "of the whole data set"));

@@ -1,4 +1,5 @@
-// RandomClassification: what is in a sample, what it depends on, refusals.
+// RandomClassification and RandomTokens: what is in a sample, what it depends on, refusals.
+#include <algorithm>
 #include <cmath>
 
 #include <gmock/gmock.h>
@@ -69,6 +70,61 @@ TEST_F(RandomSamples, DependOnSeedAndIndexAlone) {
 
 TEST_F(RandomSamples, RefusesAnEmptyExtentAndAnIndexOutside) {
   EXPECT_THAT(error_of([&] { make(R"({"shape": [8, 0]})"); }), HasSubstr("each 1 or more"));
+  const DatasetObject object = make(R"({"size": 10})");
+  EXPECT_THAT(error_of([&] { object.call(&strata_dataset_api::get, int64_t{10}, &sample); }),
+              HasSubstr("no sample 10; it has 10"));
+}
+
+class RandomTokens : public testing::Test {
+ protected:
+  struct Drawn {
+    std::vector<int64_t> input_ids;
+    std::vector<int64_t> labels;
+  };
+
+  DatasetObject make(const std::string& config) {
+    return plugin.create<strata_dataset_api>("RandomTokens", config);
+  }
+
+  Drawn draw(const DatasetObject& object, int64_t index) {
+    object.call(&strata_dataset_api::get, index, &sample);
+    return {field("input_ids"), field("labels")};
+  }
+
+  std::vector<int64_t> field(const char* name) {
+    const strata_array& array = sample.fields.get(name);
+    EXPECT_EQ(data::layout_text(array), "i64 [300]");
+    const auto* const values = static_cast<const int64_t*>(array.data);
+    return {values, values + 300};
+  }
+
+  PluginFile plugin{"dataset_random"};
+  strata_sample sample;
+};
+
+TEST_F(RandomTokens, HaveEveryTokenAndLabelsThatAreTheNextInput) {
+  const DatasetObject object = make(R"({"seq_len": 300, "vocab_size": 3})");
+  const Drawn drawn = draw(object, 4);
+  std::vector<int> counts(3);
+  for (const int64_t token : drawn.input_ids) {
+    ++counts.at(static_cast<size_t>(token));
+  }
+  EXPECT_THAT(counts, testing::Each(testing::Gt(60)));
+  EXPECT_TRUE(std::equal(drawn.input_ids.begin() + 1, drawn.input_ids.end(), drawn.labels.begin()));
+  EXPECT_THAT(drawn.labels.back(), testing::AllOf(testing::Ge(0), testing::Lt(3)));
+}
+
+TEST_F(RandomTokens, DependOnSeedAndIndexAlone) {
+  const DatasetObject one = make(R"({"seq_len": 300, "seed": 1})");
+  const DatasetObject again = make(R"({"seq_len": 300, "seed": 1, "size": 7})");
+  const DatasetObject other = make(R"({"seq_len": 300, "seed": 2})");
+
+  EXPECT_EQ(draw(one, 5).input_ids, draw(again, 5).input_ids);
+  EXPECT_NE(draw(one, 5).input_ids, draw(one, 6).input_ids);
+  EXPECT_NE(draw(one, 5).input_ids, draw(other, 5).input_ids);
+}
+
+TEST_F(RandomTokens, RefuseAnIndexOutside) {
   const DatasetObject object = make(R"({"size": 10})");
   EXPECT_THAT(error_of([&] { object.call(&strata_dataset_api::get, int64_t{10}, &sample); }),
               HasSubstr("no sample 10; it has 10"));
