@@ -1,6 +1,6 @@
 """One training step through PyTorch's and DeepSpeed's own engines, on CPU ranks over Gloo: what ours is compared with.
 
-    python -m torch.distributed.run --nproc-per-node 2 torch_peer.py --engine ddp --model tiny --iters 500
+    python -m torch.distributed.run --nproc-per-node 2 torch_peer.py --engine ddp --model mlp --iters 500
 
 Rank 0 prints FIRST after its first step and one line RESULT {json} at the end: median and least seconds of a step,
 peak resident MiB, first losses. DeepSpeed's engines need deepspeed, the ResNet torchvision; the others torch alone.
@@ -15,63 +15,58 @@ import time
 
 import torch
 import torch.distributed as dist
+from models import MODELS
 from torch import nn
-from torch.nn import functional as F
 
-ENGINES = ["single", "ddp", "zero1", "fsdp2", "ds1", "ds2", "ds3"]
+ENGINES = ["single", "ddp", "zero1", "fsdp1", "fsdp2", "ds1", "ds2", "ds3"]
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
-class Classifier(nn.Module):
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
+def fsdp1(work):
+    from functools import partial
 
-    def forward(self, images, labels):
-        return F.cross_entropy(self.net(images), labels)
+    from torch.distributed.fsdp import FullyShardedDataParallel
+    from torch.distributed.fsdp.wrap import size_based_auto_wrap_policy
 
-
-def make_model(name):
-    """The model, the shape of one sample and the classes whose instances are sharded apart."""
-    torch.manual_seed(0)
-    if name == "tiny":  # benchmarks/configs/tiny_mlp.toml
-        layers = [nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)]
-        return Classifier(nn.Sequential(nn.Flatten(), *layers)), (8, 8), nn.Linear
-    import torchvision
-
-    return Classifier(torchvision.models.resnet50(num_classes=10)), (3, 32, 32), nn.Sequential
+    policy = partial(size_based_auto_wrap_policy, min_num_params=work.min_num_params)
+    return FullyShardedDataParallel(work.model, auto_wrap_policy=policy, device_id=torch.device("cpu"))
 
 
-def shard(model, kind):
+def fsdp2(work):
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh("cpu", (WORLD,))
-    for module in model.modules():
-        if isinstance(module, kind):
-            fully_shard(module, mesh=mesh)
-    fully_shard(model, mesh=mesh)
-    return model
+    for module in work.apart(work.model):
+        fully_shard(module, mesh=mesh)
+    return fully_shard(work.model, mesh=mesh)
 
 
-def deepspeed_step(model, stage):
+def deepspeed_step(work, stage):
     import deepspeed
 
     deepspeed.init_distributed("gloo")
     engine, *_ = deepspeed.initialize(
-        model=model,
-        optimizer=torch.optim.AdamW(model.parameters(), lr=1e-3),
+        model=work.model,
+        optimizer=torch.optim.AdamW(work.model.parameters(), lr=1e-3, fused=True),
         config={
             "train_micro_batch_size_per_gpu": 1,
+            "gradient_accumulation_steps": 1,
             "steps_per_print": 10**9,
             "zero_allow_untested_optimizer": True,
             "zero_force_ds_cpu_optimizer": False,
-            "zero_optimization": {"stage": stage, "overlap_comm": True, "contiguous_gradients": True},
+            "zero_optimization": {
+                "stage": stage,
+                "overlap_comm": True,
+                "contiguous_gradients": True,
+                "reduce_bucket_size": 50_000_000,
+                "allgather_bucket_size": 50_000_000,
+            },
         },
     )
 
-    def step(images, labels):
-        loss = engine(images, labels)
+    def step(inputs, labels):
+        loss = engine(inputs, labels)
         engine.backward(loss)
         engine.step()
         return loss
@@ -79,24 +74,25 @@ def deepspeed_step(model, stage):
     return step
 
 
-def torch_step(model, engine, kind):
+def torch_step(work, engine):
     if WORLD > 1:
         dist.init_process_group("gloo")
+    model = work.model
     if engine in ("ddp", "zero1"):
         model = nn.parallel.DistributedDataParallel(model)
-    elif engine == "fsdp2":
-        model = shard(model, kind)
+    elif engine in ("fsdp1", "fsdp2"):
+        model = {"fsdp1": fsdp1, "fsdp2": fsdp2}[engine](work)
     if engine == "zero1":
         from torch.distributed.optim import ZeroRedundancyOptimizer
 
         optimizer = ZeroRedundancyOptimizer(model.parameters(), torch.optim.AdamW, lr=1e-3)
     else:
-        # The fused kernel is torch's fastest on a CPU; sharded parameters do not take it.
+        # The fused kernel is torch's fastest on a CPU; FSDP2's sharded parameters do not take it.
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=engine != "fsdp2")
 
-    def step(images, labels):
+    def step(inputs, labels):
         optimizer.zero_grad()
-        loss = model(images, labels)
+        loss = model(inputs, labels)
         loss.backward()
         optimizer.step()
         return loss
@@ -107,22 +103,18 @@ def torch_step(model, engine, kind):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--engine", choices=ENGINES, default="ddp")
-    parser.add_argument("--model", choices=["tiny", "resnet50"], default="tiny")
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--model", choices=MODELS, default="mlp")
     parser.add_argument("--iters", type=int, default=500)
     args = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
-    model, shape, kind = make_model(args.model)
-    make = args.engine.startswith("ds")
-    step = deepspeed_step(model, int(args.engine[2:])) if make else torch_step(model, args.engine, kind)
-    generator = torch.Generator().manual_seed(RANK)
+    torch.manual_seed(0)
+    work = MODELS[args.model]()
+    step = deepspeed_step(work, int(args.engine[2:])) if args.engine.startswith("ds") else torch_step(work, args.engine)
     seconds, losses = [], []
     for i in range(args.iters):
         begin = time.perf_counter()
-        images = torch.randn(args.batch, *shape, generator=generator)
-        labels = torch.randint(0, 10, (args.batch,), generator=generator)
-        losses.append(float(step(images, labels).detach()))
+        losses.append(float(step(*work.batch()).detach()))
         seconds.append(time.perf_counter() - begin)
         if i == 0 and RANK == 0:
             print("FIRST", flush=True)

@@ -3,10 +3,10 @@
 
     PYTHONPATH=PEERS python tests/golden/size_policy/generate.py
 
-PEERS has benchmarks/peers/requirements.txt in it. One block per case: `case MODEL MIN_NUM_PARAMS`, then for each wrapped
-module, in torch's order, `wrap NAME PARAMETERS`: the elements of its parameters that no module wrapped below it has; at
-the end `root PARAMETERS`, the rest, which FSDP wraps whatever the policy says. A tied parameter counts in every module
-that has it, as torch counts it (FSDP1 then shards it twice and breaks the tie); in the root it counts if no wrap has it.
+PEERS has benchmarks/peers/requirements.txt in it. One block per case: `case MODEL MIN_NUM_PARAMS`, then for each
+wrapped module, in torch's order, `wrap NAME PARAMETERS`: the elements of its parameters that no module wrapped below it
+has; at the end `root PARAMETERS`, the rest, which FSDP wraps whatever the policy says. A tied parameter counts in every
+module that has it, as torch counts it (FSDP1 then shards it twice and breaks the tie); in the root if no wrap has it.
 
 The models: worked_1 to worked_3 below; resnet50 is torchvision's, 1000 classes; gpt2 that of tests/golden/gpt2.
 """
