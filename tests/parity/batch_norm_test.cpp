@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 #include <torch/nn/modules/batchnorm.h>
 
+#include "support/parameter_memory.hpp"
+
 namespace strata::testing {
 namespace {
 
@@ -36,6 +38,7 @@ TEST_P(BatchNormLikeTorch, HasItsNamesAndBits) {
   torch::nn::BatchNorm2dImpl theirs(
       torch::nn::BatchNorm2dOptions(5).momentum(momentum).affine(affine).track_running_stats(
           track));
+  give_memory(ours);
   ASSERT_EQ(ours.named_parameters().keys(), theirs.named_parameters().keys());
   ASSERT_EQ(ours.named_buffers().keys(), theirs.named_buffers().keys());
   if (affine) {
@@ -66,6 +69,7 @@ INSTANTIATE_TEST_SUITE_P(Options,
 
 TEST(BatchNorm, TakesBfloat16UnderFloat32WeightsAsLibTorchDoes) {
   BatchNorm2dImpl norm(5);
+  give_memory(norm);
   scale_unevenly(norm);
   const at::Tensor x = random({4, 5, 3, 2}, 3).to(at::kBFloat16);
 
@@ -94,6 +98,7 @@ TEST_P(BatchNormMix, ComputesInTheWidestAndAnswersInTheInputs) {
   const Mix mix = GetParam();
   BatchNorm2dImpl norm(5);
   BatchNorm2dImpl exact(5, {.dtype = at::kDouble});
+  give_memory(norm);
   scale_unevenly(norm);
   norm.weight.set_data(norm.weight.detach().to(mix.weight));
   norm.bias.set_data(norm.bias.detach().to(mix.weight));
@@ -133,6 +138,7 @@ INSTANTIATE_TEST_SUITE_P(Dtypes,
 
 TEST(BatchNorm, RefusesABatchOfOneValueInTraining) {
   BatchNorm1dImpl norm(3);
+  give_memory(norm);
   EXPECT_THROW(norm.forward(at::zeros({1, 3})), Error);
   norm.eval();
   EXPECT_EQ(norm.forward(at::zeros({1, 3})).numel(), 3);

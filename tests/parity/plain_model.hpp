@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <ATen/ops/empty.h>
+
 #include "strata/torch/model.hpp"
 
 #include "../unit/unit/harness.hpp"
@@ -24,6 +26,7 @@ class STRATA_HIDDEN PlainModel {
     const strata_model_sink sink = {this, &unit, &param, &borrow, &buffer};
     model->build_into(sink);
     for (auto& [name, tensor] : params) {
+      tensor.set_data(at::empty(tensor.sizes(), tensor.options().requires_grad(false)));
       at::Tensor data = tensor.detach();
       model->init_named(name, unit::seed_of(Rank::kSeed, name), data);
     }

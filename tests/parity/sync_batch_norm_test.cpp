@@ -8,6 +8,7 @@
 
 #include "../unit/unit/harness.hpp"
 #include "border/runtime.hpp"
+#include "support/parameter_memory.hpp"
 #include "support/ranks.hpp"
 
 namespace strata::testing {
@@ -33,6 +34,7 @@ struct Result {
 };
 
 Result run(BatchNorm2dImpl& norm, const at::Tensor& input) {
+  give_memory(norm);
   {
     const at::NoGradGuard no_grad;
     norm.weight.copy_(at::arange(1, kChannels + 1));
@@ -131,6 +133,7 @@ TEST(SyncBatchNorm, StaysAloneInEvaluationAndInAGroupOfOne) {
     rt.batch_norm_group = world.world();
     BatchNorm2dImpl norm(kChannels);
     norm.bind(&rt);
+    give_memory(norm);
     norm.eval();
     if (world.rank() == 1) {
       EXPECT_EQ(norm.forward(x).sizes(), x.sizes());

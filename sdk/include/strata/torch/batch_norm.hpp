@@ -14,6 +14,7 @@
 #include <torch/nn/module.h>
 
 #include "strata/abi/model.h"
+#include "strata/torch/hollow.hpp"
 #include "strata/torch/runtime_aware.hpp"
 #include "strata/torch/sync_batch_norm.hpp"
 #include "strata/torch/unit.hpp"
@@ -38,8 +39,8 @@ class STRATA_HIDDEN BatchNormImpl : public torch::nn::Module, public virtual Run
   explicit BatchNormImpl(int64_t channels, const BatchNormOptions& options = {})
       : options_(options) {
     if (options.affine) {
-      weight = register_parameter("weight", at::ones({channels}, options.dtype));
-      bias = register_parameter("bias", at::zeros({channels}, options.dtype));
+      weight = register_parameter("weight", hollow({channels}, options.dtype));
+      bias = register_parameter("bias", hollow({channels}, options.dtype));
     }
     if (options.track_running_stats) {
       running_mean = register_buffer("running_mean", at::zeros({channels}, options.dtype));

@@ -27,20 +27,24 @@ STRATA_HIDDEN inline void init_kaiming_fan_out(at::Tensor& out, const at::Genera
   out.normal_(0.0, std::sqrt(2.0 / static_cast<double>(fan_out)), generator);
 }
 
-/// By the parameter's name and shape: "weight" of two or more dimensions as Linear/Conv (Embedding: standard normal),
-/// one-dimensional "weight" is a norm's scale (1), "bias" follows the weight beside it or is a norm's shift (0).
+/// By the parameter's name and shape: "weight" of two or more dimensions as Linear/Conv (Embedding: standard normal;
+/// Conv1D: normal of std 0.02 and bias 0, as Hugging Face's), one-dimensional "weight" is a norm's scale (1), "bias"
+/// follows the weight beside it or is a norm's shift (0).
 STRATA_HIDDEN inline void default_init(const torch::nn::Module& module, const std::string& leaf, at::Tensor& out,
                                        const at::Generator& generator) {
   const auto siblings = module.named_parameters(/*recurse=*/false);
   const at::Tensor* weight = siblings.find("weight");
   const bool norm = weight == nullptr || weight->dim() < 2;
+  const bool conv1d = module.name().find("Conv1D") != std::string::npos;
   if (leaf == "weight" && !norm) {
-    if (module.name().find("Embedding") != std::string::npos) {
+    if (conv1d) {
+      out.normal_(0.0, 0.02, generator);
+    } else if (module.name().find("Embedding") != std::string::npos) {
       out.normal_(0.0, 1.0, generator);
     } else {
       init_uniform_by_fan(out, fan_in(out), generator);
     }
-  } else if (leaf == "bias" && !norm) {
+  } else if (leaf == "bias" && !norm && !conv1d) {
     init_uniform_by_fan(out, fan_in(*weight), generator);
   } else if (leaf == "weight") {
     out.fill_(1.0);

@@ -1,14 +1,14 @@
 // Linear and Conv2d as torch.nn has them: same names, same results. Making one draws no random
-// number and touches no memory of its parameters, which the host binds and fills later.
+// number and allocates nothing for its parameters, which the host binds and fills later.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/conv2d.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <torch/nn/module.h>
 
 #include "strata/cpp/host.hpp"
+#include "strata/torch/hollow.hpp"
 
 namespace strata {
 
@@ -22,11 +22,14 @@ struct STRATA_HIDDEN LinearImpl : torch::nn::Module {
   };
 
   explicit LinearImpl(const Options& o)
-      : weight(register_parameter("weight", at::empty({o.out, o.in}, o.dtype))) {
+      : weight(register_parameter("weight", hollow({o.out, o.in}, o.dtype))) {
     if (o.bias) {
-      bias = register_parameter("bias", at::empty({o.out}, o.dtype));
+      bias = register_parameter("bias", hollow({o.out}, o.dtype));
     }
   }
+
+  /// Without bias, over another layer's weight [out, in] (a tied head).
+  explicit LinearImpl(const at::Tensor& tied) : weight(register_parameter("weight", tied)) {}
 
   /// x: [..., in] in the weight's dtype; returns [..., out].
   at::Tensor forward(const at::Tensor& x) { return at::linear(x, weight, bias); }
@@ -48,11 +51,11 @@ struct STRATA_HIDDEN Conv2dImpl : torch::nn::Module {
   };
 
   explicit Conv2dImpl(const Options& o)
-      : weight(register_parameter("weight", at::empty({o.out, o.in, o.kernel, o.kernel}, o.dtype))),
+      : weight(register_parameter("weight", hollow({o.out, o.in, o.kernel, o.kernel}, o.dtype))),
         stride_(o.stride),
         padding_(o.padding) {
     if (o.bias) {
-      bias = register_parameter("bias", at::empty({o.out}, o.dtype));
+      bias = register_parameter("bias", hollow({o.out}, o.dtype));
     }
   }
 
