@@ -1,58 +1,18 @@
-// Mapping and checking of image files.
+// Checking and reading of image files.
 #include "image_file.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <string>
-#include <unistd.h>
 #include <utility>
-
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "strata/cpp/error.hpp"
 
 namespace cifar {
-namespace {
 
-/// Closes a file descriptor when it goes out of scope.
-class Descriptor {
- public:
-  explicit Descriptor(const std::filesystem::path& path)
-      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
-
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  ~Descriptor() {
-    if (fd_ >= 0) {
-      ::close(fd_);
-    }
-  }
-
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-strata::Error cannot(const char* what, const std::filesystem::path& path) {
-  const std::string cause = std::strerror(errno);
-  return strata::config_error({}, "cannot ", what, " ", path, ": ", cause);
-}
-
-int64_t checked_size(int fd, const std::filesystem::path& path) {
-  struct stat facts {};
-
-  if (::fstat(fd, &facts) != 0) {
-    throw cannot("read the size of", path);
-  }
-  const int64_t bytes = facts.st_size;
+ImageFile::ImageFile(std::filesystem::path path) : file_(std::move(path)) {
+  const size_t bytes = file_.bytes().size();
   if (bytes == 0 || bytes % kRecordBytes != 0) {
     throw strata::config_error(
         {},
-        path,
+        file_.path(),
         " has ",
         bytes,
         " bytes, which is no positive multiple of ",
@@ -60,39 +20,10 @@ int64_t checked_size(int fd, const std::filesystem::path& path) {
         " (a label and 3 planes of 32 x 32): it is truncated or no file of this layout; "
         "fetch it again");
   }
-  return bytes;
-}
-
-}  // namespace
-
-ImageFile::ImageFile(std::filesystem::path path) : path_(std::move(path)) {
-  const Descriptor file(path_);
-  if (file.get() < 0) {
-    throw cannot("open", path_);
-  }
-  const int64_t bytes = checked_size(file.get(), path_);
-  void* const data =
-      ::mmap(nullptr, static_cast<size_t>(bytes), PROT_READ, MAP_PRIVATE, file.get(), 0);
-  if (data == MAP_FAILED) {
-    throw cannot("map", path_);
-  }
-  data_ = static_cast<const uint8_t*>(data);
-  records_ = bytes / kRecordBytes;
-}
-
-ImageFile::ImageFile(ImageFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      data_(std::exchange(other.data_, nullptr)),
-      records_(other.records_) {}
-
-ImageFile::~ImageFile() {
-  if (data_ != nullptr) {
-    ::munmap(const_cast<uint8_t*>(data_), static_cast<size_t>(records_ * kRecordBytes));
-  }
 }
 
 const uint8_t* ImageFile::at(int64_t record) const {
-  return data_ + record * kRecordBytes;
+  return reinterpret_cast<const uint8_t*>(file_.bytes().data()) + record * kRecordBytes;
 }
 
 int64_t ImageFile::label(int64_t record) const {
@@ -101,7 +32,7 @@ int64_t ImageFile::label(int64_t record) const {
     throw strata::run_error("record ",
                             record,
                             " of ",
-                            path_,
+                            file_.path(),
                             " has label ",
                             label,
                             "; labels are 0 to ",

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "strata/kit/mapped_file.hpp"
+
 namespace cifar {
 
 inline constexpr int64_t kSide = 32;  // pixels
@@ -20,13 +22,10 @@ class ImageFile {
   /// Errors: STRATA_E_CONFIG when it cannot be read or its size is no positive multiple of
   /// kRecordBytes.
   explicit ImageFile(std::filesystem::path path);
-  ImageFile(ImageFile&& other) noexcept;
-  ImageFile(const ImageFile&) = delete;
-  ImageFile& operator=(const ImageFile&) = delete;
-  ImageFile& operator=(ImageFile&&) = delete;
-  ~ImageFile();
 
-  [[nodiscard]] int64_t records() const { return records_; }
+  [[nodiscard]] int64_t records() const {
+    return static_cast<int64_t>(file_.bytes().size()) / kRecordBytes;
+  }
 
   /// Errors: STRATA_E_FAILED naming file and record when it is not below kClasses.
   [[nodiscard]] int64_t label(int64_t record) const;
@@ -37,9 +36,7 @@ class ImageFile {
  private:
   [[nodiscard]] const uint8_t* at(int64_t record) const;
 
-  std::filesystem::path path_;
-  const uint8_t* data_ = nullptr;
-  int64_t records_ = 0;
+  strata::kit::MappedFile file_;
 };
 
 }  // namespace cifar
