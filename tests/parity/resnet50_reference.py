@@ -3,8 +3,8 @@
 #   python resnet50_reference.py DIR
 #
 # Reads DIR/manifest.txt, one tensor a line ("param conv1.weight 64 3 7 7", "buffer …", "input img …",
-# "input label …"), and DIR/values.bin, their values as float32 in that order. Checks that names, order and
-# shapes are PyTorch's. Writes DIR/result.bin: the loss, the gradient of every parameter, every buffer.
+# "input label …"), and DIR/values.bin, their values as float64 in that order. Checks that names, order and
+# shapes are PyTorch's. Writes DIR/result.bin, float64: the loss, the gradient of every parameter, every buffer.
 import pathlib
 import sys
 
@@ -59,7 +59,7 @@ class ResNet50(nn.Module):
 
 
 def read(folder):
-    values = torch.from_numpy(np.fromfile(folder / "values.bin", dtype=np.float32))
+    values = torch.from_numpy(np.fromfile(folder / "values.bin")).float()
     kinds = {"param": {}, "buffer": {}, "input": {}}
     at = 0
     for line in (folder / "manifest.txt").read_text().splitlines():
@@ -88,7 +88,7 @@ def main():
     loss = nn.functional.cross_entropy(model(inputs["img"]), inputs["label"].long())
     loss.backward()
     result = [loss.detach()] + [p.grad for p in model.parameters()] + list(model.buffers())
-    np.concatenate([t.float().numpy().ravel() for t in result]).tofile(folder / "result.bin")
+    np.concatenate([t.double().numpy().ravel() for t in result]).tofile(folder / "result.bin")
 
 
 main()

@@ -1,14 +1,11 @@
 // MMResNet50 against PyTorch's ResNet-50 from the same weights, and its parts against what is known
 // of them.
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <unistd.h>
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "exchange.hpp"
 #include "plain_model.hpp"
 #include "resnet.hpp"
 
@@ -22,20 +19,6 @@ PlainModel::Named random_batch(int64_t batch, int64_t classes, uint64_t seed) {
   const at::Generator g = at::make_generator<at::CPUGeneratorImpl>(seed);
   return {{"img", at::randn({batch, 3, 32, 32}, g)},
           {"label", at::randint(0, classes, {batch}, g, at::kLong)}};
-}
-
-const at::Tensor& named(const PlainModel::Named& list, const std::string& name) {
-  for (const auto& [key, value] : list) {
-    if (key == name) {
-      return value;
-    }
-  }
-  throw Error(STRATA_E_NOT_FOUND, name);
-}
-
-double relative_error(const at::Tensor& got, const at::Tensor& expected) {
-  const at::Tensor e = expected.to(at::kDouble);
-  return ((got.to(at::kDouble) - e).norm() / e.norm().clamp_min(1e-30)).item<double>();
 }
 
 // Fresh norms (1 and 0) would hide a forgotten scale or shift.
@@ -54,64 +37,14 @@ void make_norms_uneven(PlainModel& plain) {
   }
 }
 
-// A folder for the exchange with the script.
-class Exchange {
- public:
-  Exchange()
-      : folder_(std::filesystem::temp_directory_path() / text("strata_resnet50_", getpid())) {
-    std::filesystem::create_directories(folder_);
-  }
-
-  Exchange(const Exchange&) = delete;
-  Exchange& operator=(const Exchange&) = delete;
-
-  ~Exchange() { std::filesystem::remove_all(folder_); }
-
-  void write(const std::string& kind, const PlainModel::Named& tensors) {
-    std::ofstream manifest(folder_ / "manifest.txt", std::ios::app);
-    std::ofstream values(folder_ / "values.bin", std::ios::app | std::ios::binary);
-    for (const auto& [name, tensor] : tensors) {
-      manifest << kind << ' ' << name;
-      for (const int64_t n : tensor.sizes()) {
-        manifest << ' ' << n;
-      }
-      manifest << '\n';
-      const at::Tensor data = tensor.detach().to(at::kFloat).contiguous();
-      values.write(static_cast<const char*>(data.const_data_ptr()), data.numel() * 4);
-    }
-  }
-
-  [[nodiscard]] int run() const {
-    return std::system(text('"',
-                            STRATA_TEST_PYTHON,
-                            "\" \"",
-                            STRATA_SOURCE_DIR,
-                            "/tests/parity/resnet50_reference.py\" \"",
-                            folder_.string(),
-                            '"')
-                           .c_str());
-  }
-
-  [[nodiscard]] at::Tensor result() const {
-    const auto bytes = std::filesystem::file_size(folder_ / "result.bin");
-    at::Tensor out = at::empty({static_cast<int64_t>(bytes / 4)});
-    std::ifstream(folder_ / "result.bin", std::ios::binary)
-        .read(static_cast<char*>(out.mutable_data_ptr()), static_cast<std::streamsize>(bytes));
-    return out;
-  }
-
- private:
-  std::filesystem::path folder_;
-};
-
 TEST(MMResNet50, AgreesWithPyTorchFromTheSameWeights) {
-  if (std::string(STRATA_TEST_PYTHON).empty()) {
-    GTEST_SKIP() << "LibTorch does not come from a Python environment: no PyTorch to compare with";
+  if (!Exchange::possible()) {
+    GTEST_SKIP() << "there is no PyTorch to compare with";
   }
   PlainModel plain(std::make_unique<MMResNet50>(Config{}));
   make_norms_uneven(plain);
   const auto batch = random_batch(8, 1000, 5);
-  Exchange exchange;
+  Exchange exchange("resnet50_reference.py");
   exchange.write("param", plain.params);
   exchange.write("buffer", plain.buffers);
   exchange.write("input", batch);
@@ -119,20 +52,15 @@ TEST(MMResNet50, AgreesWithPyTorchFromTheSameWeights) {
 
   const float loss = plain.backward(batch).item<float>();
 
-  const at::Tensor expected = exchange.result();
-  EXPECT_NEAR(loss / expected[0].item<float>(), 1.0, 1e-6);
-  int64_t at = 1;
-  const auto next = [&](const at::Tensor& like) {
-    at += like.numel();
-    return expected.narrow(0, at - like.numel(), like.numel()).view(like.sizes());
-  };
+  Exchange::Result expected = exchange.result();
+  EXPECT_NEAR(loss / expected.next(at::zeros({})).item<double>(), 1.0, 1e-6);
   for (const auto& [name, tensor] : plain.params) {
-    EXPECT_LE(relative_error(tensor.grad(), next(tensor)), 1e-4) << name;
+    EXPECT_LE(relative_error(tensor.grad(), expected.next(tensor)), 1e-4) << name;
   }
   for (const auto& [name, tensor] : plain.buffers) {
-    EXPECT_LE(relative_error(tensor, next(tensor)), 1e-5) << name;
+    EXPECT_LE(relative_error(tensor, expected.next(tensor)), 1e-5) << name;
   }
-  EXPECT_EQ(at, expected.numel());
+  EXPECT_TRUE(expected.at_end());
 }
 
 TEST(MMResNet50, HasTheParametersOfTorchvision) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "../unit/unit/flat_strategy.hpp"
+#include "gpt2.hpp"
 #include "mlp.hpp"
 #include "plain_model.hpp"
 #include "resnet.hpp"
@@ -18,8 +19,18 @@ bool same_bits(const at::Tensor& a, const at::Tensor& b) {
          std::memcmp(x.const_data_ptr(), y.const_data_ptr(), x.nbytes()) == 0;
 }
 
+PlainModel::Named images(const at::Generator& g) {
+  return {{"img", at::randn({2, 3, 32, 32}, g)}, {"label", at::randint(0, 10, {2}, g, at::kLong)}};
+}
+
+PlainModel::Named texts(const at::Generator& g) {
+  return {{"input_ids", at::randint(0, 50, {2, 12}, g, at::kLong)},
+          {"labels", at::randint(0, 50, {2, 12}, g, at::kLong)}};
+}
+
 template <class M, class Config>
-void expect_same_bits_when_sharded(const Config& config) {
+void expect_same_bits_when_sharded(const Config& config,
+                                   PlainModel::Named (*draw)(const at::Generator&) = &images) {
   PlainModel plain(std::make_unique<M>(config));
   auto strategy = std::make_unique<FlatStrategy>();
   const FlatStrategy& flat = *strategy;
@@ -27,8 +38,7 @@ void expect_same_bits_when_sharded(const Config& config) {
   const at::Generator g = at::make_generator<at::CPUGeneratorImpl>(uint64_t{11});
 
   for (int iter = 0; iter < 2; ++iter) {
-    const PlainModel::Named batch = {{"img", at::randn({2, 3, 32, 32}, g)},
-                                     {"label", at::randint(0, 10, {2}, g, at::kLong)}};
+    const PlainModel::Named batch = draw(g);
     EXPECT_EQ(rank.backward(batch), plain.backward(batch).template item<float>());
     for (const auto& [name, tensor] : plain.params) {
       const at::Tensor got = rank.gradient(name);
@@ -53,6 +63,23 @@ TEST(ShardedModels, ResNet50WithItsInPlaceBlocksKeepsItsBits) {
 TEST(ShardedModels, MlpKeepsItsBits) {
   expect_same_bits_when_sharded<mlp::Mlp>(mlp::Config{});
 }
+
+class ShardedGpt2 : public ::testing::TestWithParam<bool> {};
+
+TEST_P(ShardedGpt2, KeepsItsBits) {
+  const gpt2::Config config = {.vocab_size = 50,
+                               .n_positions = 16,
+                               .n_layer = 2,
+                               .n_head = 4,
+                               .n_embd = 32,
+                               .embd_pdrop = 0,
+                               .resid_pdrop = 0,
+                               .attn_pdrop = 0,
+                               .tie_word_embeddings = GetParam()};
+  expect_same_bits_when_sharded<gpt2::Gpt2>(config, &texts);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tied, ShardedGpt2, ::testing::Bool());
 
 TEST(Mlp, ReadsImagesOfBytesAndGivesLogits) {
   PlainModel plain(std::make_unique<mlp::Mlp>(
