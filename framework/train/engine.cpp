@@ -53,7 +53,7 @@ EngineObjects make_engine_objects(const Factory& factory, const RunConfig& run) 
 }
 
 Engine::Engine(Session& session, EngineObjects objects, const RunFacts& facts, bool training,
-               unit::ValueSource source)
+               Weights* weights)
     : session_(session), strategy_(std::move(objects.strategy)), wrapper_(std::move(objects.wrapper)) {
   set_up_strategy(facts);
   model_ = std::make_unique<unit::Model>(std::move(objects.model), static_cast<uint64_t>(session.seed()));
@@ -65,7 +65,10 @@ Engine::Engine(Session& session, EngineObjects objects, const RunFacts& facts, b
   const auto plan = unit::plan_units(*model_, strategy_);
   tracker_ = std::make_unique<unit::Tracker>(*model_, strategy_, plan);
   session.runtime().tracker = tracker_.get();
-  model_->set_source(std::move(source));
+  if (weights != nullptr) {
+    weights->match(*model_);
+    model_->set_source([weights](const std::string& name, const at::Tensor& out) { return weights->fill(name, out); });
+  }
   unit::materialize(*model_, strategy_, plan);
   model_->set_source({});
   if (training) {

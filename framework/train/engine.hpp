@@ -10,6 +10,7 @@
 #include "train/components.hpp"
 #include "train/session.hpp"
 #include "train/stepper.hpp"
+#include "train/weights.hpp"
 #include "unit/model.hpp"
 #include "unit/tracker.hpp"
 
@@ -30,8 +31,8 @@ EngineObjects make_engine_objects(const Factory& factory, const RunConfig& run);
 class Engine {
  public:
   /// Builds the model's tree, lets the strategy make its storage and fills it, allocates optimizer state. training:
-  /// false leaves optimizer and schedulers out. source: of stored weights; may be empty.
-  Engine(Session& session, EngineObjects objects, const RunFacts& facts, bool training, unit::ValueSource source);
+  /// false leaves optimizer and schedulers out. weights: stored ones, used here alone; may be null.
+  Engine(Session& session, EngineObjects objects, const RunFacts& facts, bool training, Weights* weights);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   ~Engine();

@@ -75,13 +75,11 @@ void Runner::build_engine(bool training) {
   progress_.by_epoch = training && run.train_loop->by_epoch ? 1 : 0;
   start_ = find_start(run);
   std::unique_ptr<Weights> weights;
-  unit::ValueSource source;
   if (!start_.path.empty()) {
     session_.log().info("{} checkpoint from {}", start_.resume && training ? "Resume" : "Load", start_.path.string());
     weights = std::make_unique<Weights>(start_.path);
-    source = [&weights](const std::string& name, const at::Tensor& out) { return weights->fill(name, out); };
   }
-  engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training, std::move(source));
+  engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training, weights.get());
   if (weights != nullptr) {
     weights->report(session_.log());
     strata_hook_ctx context = hooks::HookBus::empty_context();

@@ -27,12 +27,30 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
-Weights::Weights(const std::filesystem::path& path) : file_(file_of(path)) {
+Weights::Weights(const std::filesystem::path& path) : file_(file_of(path)) {}
+
+void Weights::match(const unit::Model& model) {
   constexpr std::string_view kWrapper = "module.";
-  for (const checkpoint::TensorInfo& info : file_.tensors()) {
-    const std::string_view name = info.name;
-    by_name_.emplace(name.starts_with(kWrapper) ? name.substr(kWrapper.size()) : name, &info);
+  std::map<std::string, std::string> owners;  // of what units borrow, by the borrower's name
+  for (const unit::Param& p : model.params()) {
+    for (const std::string& alias : p.aliases) {
+      owners.emplace(alias, p.name);
+    }
   }
+  Names renamed;
+  Names borrowed;
+  by_name_.clear();
+  for (const checkpoint::TensorInfo& info : file_.tensors()) {
+    const std::string stored = info.name.starts_with(kWrapper) ? info.name.substr(kWrapper.size()) : info.name;
+    const std::string name = model.weight_name(stored);
+    if (const auto owner = owners.find(name); owner != owners.end()) {
+      borrowed.emplace(owner->second, &info);
+    } else if (!name.empty()) {
+      (name == stored ? by_name_ : renamed).emplace(name, &info);
+    }
+  }
+  by_name_.merge(renamed);
+  by_name_.merge(borrowed);
 }
 
 bool Weights::fill(const std::string& name, const at::Tensor& out) {
@@ -54,7 +72,7 @@ bool Weights::fill(const std::string& name, const at::Tensor& out) {
   return true;
 }
 
-void Weights::report(log::Log& log) const {
+std::string Weights::misfits() const {
   std::vector<std::string> missing;
   for (const std::string& name : missing_) {
     if (!name.ends_with("num_batches_tracked")) {
@@ -64,14 +82,22 @@ void Weights::report(log::Log& log) const {
   std::vector<std::string> unexpected;
   for (const auto& [name, info] : by_name_) {
     if (used_.count(name) == 0) {
-      unexpected.push_back(name);
+      unexpected.push_back(info->name);
     }
   }
-  if (!missing.empty() || !unexpected.empty() || !misshaped_.empty()) {
-    log.warn("The model and the weights of {} do not match.{}{}{}", file_.path().string(),
-             missing.empty() ? "" : "\n  missing in the file, left at their initial values: " + joined(missing),
-             unexpected.empty() ? "" : "\n  unexpected in the file, not used: " + joined(unexpected),
-             misshaped_.empty() ? "" : "\n  of another shape, left at their initial values: " + joined(misshaped_));
+  std::string out;
+  const auto add = [&out](const char* what, const std::vector<std::string>& names) {
+    out += names.empty() ? "" : text("\n  ", what, ": ", joined(names));
+  };
+  add("missing in the file, left at their initial values", missing);
+  add("unexpected in the file, not used", unexpected);
+  add("of another shape, left at their initial values", misshaped_);
+  return out;
+}
+
+void Weights::report(log::Log& log) const {
+  if (const std::string found = misfits(); !found.empty()) {
+    log.warn("The model and the weights of {} do not match.{}", file_.path().string(), found);
   }
 }
 

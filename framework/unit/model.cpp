@@ -8,6 +8,8 @@
 #include <memory>
 #include <utility>
 
+#include "border/sinks.hpp"
+
 namespace strata::unit {
 
 // The sink a model plugin's build() fills.
@@ -119,6 +121,15 @@ const strata_model_desc& Model::desc() {
   desc_ = {STRATA_HDR(strata_model_desc), unit_descs_.data(), unit_descs_.size(), param_descs_.data(),
            param_descs_.size()};
   return desc_;
+}
+
+std::string Model::weight_name(const std::string& stored) const {
+  if (!object_.has(&strata_model_api::weight_name)) {
+    return stored;
+  }
+  const border::TextSink name;
+  object_.call(&strata_model_api::weight_name, border::view(std::string_view(stored)), name.c());
+  return name.str();
 }
 
 void Model::set_training(bool training) { object_.call(&strata_model_api::set_training, training ? 1 : 0); }

@@ -89,6 +89,8 @@ class Model {
   /// Clears all gradients: memory of resident gradient buffers that were touched, and unbound gradients.
   void zero_grad();
   void set_training(bool training);
+  /// What the model calls the tensor that a weight file holds under `stored`; empty: of no use to it.
+  [[nodiscard]] std::string weight_name(const std::string& stored) const;
 
   Param& param(int32_t id);
 

@@ -122,12 +122,10 @@ void run_rank(const EngineRun& run, const std::string& file, int rank, const std
     train::EngineObjects objects =
         train::make_engine_objects(train::Factory{registry, &session.runtime()}, parsed);
     std::optional<train::Weights> weights;
-    unit::ValueSource source;
     if (!run.resume.empty()) {
       weights.emplace(run.resume);
-      source = [&weights](const std::string& name, const at::Tensor& out) { return weights->fill(name, out); };
     }
-    train::Engine engine(session, std::move(objects), {kSamples, 0, 0, 1000}, true, std::move(source));
+    train::Engine engine(session, std::move(objects), {kSamples, 0, 0, 1000}, true, weights ? &*weights : nullptr);
     if (!run.resume.empty()) {
       train::restore_state(session, engine, run.resume);
     }

@@ -108,6 +108,14 @@ Tensors Gpt2::forward(const Tensors& batch, Mode mode) {
   return out;
 }
 
+std::string Gpt2::weight_name(std::string_view stored) const {
+  if (stored.ends_with(".attn.bias") || stored.ends_with(".attn.masked_bias")) {
+    return {};
+  }
+  const bool whole = stored.starts_with("transformer.") || stored.starts_with("lm_head.");
+  return whole ? std::string(stored) : text("transformer.", stored);
+}
+
 // The residual stream sums 2 n_layer results: their weights begin smaller by its root (GPT-2, 2.3).
 void Gpt2::init_value(const torch::nn::Module& module,
                       const std::string& leaf,

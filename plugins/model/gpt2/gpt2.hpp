@@ -23,6 +23,8 @@ class STRATA_HIDDEN Gpt2 final : public Model {
                   const std::string& leaf,
                   at::Tensor& out,
                   const at::Generator& generator) override;
+  /// Files have the transformer alone without its prefix, old ones the causal masks as well.
+  [[nodiscard]] std::string weight_name(std::string_view stored) const override;
 
  private:
   void check_ids(const at::Tensor& ids) const;

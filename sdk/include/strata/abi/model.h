@@ -52,6 +52,9 @@ typedef struct strata_model_api {
   /* Writes the initial value of parameter or buffer `name` to `out` (its shape), drawing from a generator seeded with
    * `seed` alone. */
   strata_rc (*init_value)(void* self, strata_str name, uint64_t seed, strata_native_tensor* out); /* * */
+  /* What the model calls the tensor that a weight file holds under `stored`; puts nothing when it has no use for it on
+   * purpose. Empty slot: files have the model's own names. After build(). */
+  strata_rc (*weight_name)(void* self, strata_str stored, const strata_text_sink* out); /* * */
 } strata_model_api;
 
 /* Service "strata.units/1": called by the SDK's unit holder and layers. [main] or, in recompute, [autograd]. */

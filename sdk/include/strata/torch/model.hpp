@@ -90,6 +90,10 @@ class STRATA_HIDDEN Model : public Component {
     default_init(module, leaf, out, generator);
   }
 
+  /// What the model calls the tensor that a weight file holds under `stored`; empty: of no use to it, on purpose. For
+  /// files that others wrote. What units borrow needs no word here.
+  [[nodiscard]] virtual std::string weight_name(std::string_view stored) const { return std::string(stored); }
+
   void build_into(const strata_model_sink& sink) {
     root_ = build();
     Walk walk{*this, sink, {}};
@@ -193,6 +197,13 @@ struct STRATA_HIDDEN ModelThunks {
   static strata_rc init_value(void* p, strata_str name, uint64_t seed, strata_native_tensor* out) {
     return guarded([&] { self(p).init_named(view(name), seed, *static_cast<at::Tensor*>(out)); });
   }
+
+  static strata_rc weight_name(void* p, strata_str stored, const strata_text_sink* out) {
+    return guarded([&] {
+      const std::string name = self(p).weight_name(view(stored));
+      check(out->put(out->ctx, view(std::string_view(name))));
+    });
+  }
 };
 
 template <>
@@ -202,7 +213,7 @@ struct KindOf<Model> {
   static const void* table() {
     using T = ModelThunks;
     static const strata_model_api api = {ObjectThunks<Model>::head<strata_model_api>(), &T::build, &T::forward,
-                                         &T::set_training, &T::init_value};
+                                         &T::set_training, &T::init_value, &T::weight_name};
     return &api;
   }
 };
