@@ -11,6 +11,7 @@
 
 #include "strata/cpp/error.hpp"
 
+#include "config/depth.hpp"
 #include "config/path.hpp"
 
 namespace strata::config {
@@ -104,6 +105,7 @@ void place_everywhere(Value& value, const Origin& origin) {
 }  // namespace
 
 Value parse_toml(std::string_view text, const std::string& name) {
+  check_depth(text, name);
   const toml::table document = parse_document(text, name);
   return Converter(name).table(document, {name, 1, 1, {}}, 0);
 }
