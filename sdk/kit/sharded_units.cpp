@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "strata/kit/touched.hpp"
+
 namespace strata::kit {
 namespace {
 
@@ -214,29 +216,12 @@ void ShardedUnits::backward_done(const strata_step_ctx& ctx) {
     finish_reductions(0);
   }
   if ((ctx.flags & STRATA_CTX_LAST_MICRO) != 0) {
-    agree_on_touched();
+    agree_on_touched(runtime_, model_);
   }
   if (options_.reshard_after_forward || synchronises(ctx)) {
     evict_unused();
   }
   order_.end();
-}
-
-// A parameter that only some ranks used takes part in the update everywhere.
-void ShardedUnits::agree_on_touched() {
-  const Group world = Group::world(runtime_);
-  if (world.c() == nullptr || world.size() == 1) {
-    return;
-  }
-  const Params params(runtime_);
-  std::vector<int32_t> touched(places_.size());
-  for (size_t i = 0; i < touched.size(); ++i) {
-    touched[i] = params.touched(static_cast<int32_t>(i)) ? 1 : 0;
-  }
-  world.all_reduce(touched.data(), static_cast<int64_t>(touched.size()), STRATA_I32, STRATA_MAX).wait();
-  for (size_t i = 0; i < touched.size(); ++i) {
-    params.set_touched(static_cast<int32_t>(i), touched[i] != 0);
-  }
 }
 
 void ShardedUnits::iter_end(const strata_step_ctx& ctx) {

@@ -9,7 +9,7 @@ namespace strata::test {
 struct Mode {
   std::string name;
   std::string strategy;
-  bool window_in_rank_sums = false;  // gradients of a window are added on each rank before ranks are
+  bool reduces_every_micro = false;  // in a window ranks are added first, micro-batches then
 };
 
 /// DDP and the four modes of FSDP, wrapped as deep as the model is marked, with shapes that fit the world.
@@ -38,8 +38,8 @@ inline std::vector<Mode> zero_modes() {
 
 inline std::vector<Mode> all_modes(int world) {
   std::vector<Mode> modes = {{"Ddp", "{ type = \"DDPStrategy\" }"}};
-  for (const Mode& mode : fsdp_modes(world)) {
-    modes.push_back(mode);
+  for (const auto& family : {fsdp_modes(world), zero_modes()}) {
+    modes.insert(modes.end(), family.begin(), family.end());
   }
   return modes;
 }

@@ -88,7 +88,7 @@ TEST_P(Sharding, InFloat64AgreesInLossesUpdatesAndWeights) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, Sharding,
-                         testing::Combine(testing::Values(1, 2, 3, 4), testing::Range<size_t>(0, 5),
+                         testing::Combine(testing::Values(1, 2, 3, 4), testing::Range<size_t>(0, 9),
                                           testing::Values(kAdamW, kSgd)),
                          name_of);
 

@@ -1,25 +1,15 @@
 // Which engine a configuration gets.
+#include "bucketed.hpp"
 #include "engine.hpp"
-#include "replicated.hpp"
+#include "stage3.hpp"
 
 namespace strata::deepspeed {
 
 std::unique_ptr<Engine> make_engine(const DeepSpeedConfig& config) {
-  if (config.zero.stage != 0) {
-    throw config_error("",
-                       "zero_optimization.stage = ",
-                       config.zero.stage,
-                       " is not built into this plugin; stage 0 is");
+  if (config.zero.stage == 3) {
+    return std::make_unique<Stage3>(config);
   }
-  if (config.model_dtype() != STRATA_F32) {
-    throw config_error("",
-                       config.fp16.enabled ? "fp16" : "bf16",
-                       ".enabled = true is not built into this plugin; leave it out for fp32");
-  }
-  if (!config.inputs_to_half.empty()) {
-    throw config_error("", "inputs_to_half without fp16 or bf16 has nothing to cast to");
-  }
-  return std::make_unique<Replicated>(config);
+  return std::make_unique<Bucketed>(config);
 }
 
 }  // namespace strata::deepspeed

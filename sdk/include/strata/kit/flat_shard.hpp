@@ -20,6 +20,8 @@ struct STRATA_HIDDEN ShardSpec {
   bool trainable = true;
   bool resident = false;    // values stay whole between uses
   bool full_grads = false;  // gradients stay whole until one reduction closes the step; reduce_dtype == grad_dtype
+
+  bool operator==(const ShardSpec&) const = default;
 };
 
 /// The spec as a piece really keeps it: a rank that is alone holds values and gradients where the optimizer works on them.

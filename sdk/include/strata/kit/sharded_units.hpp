@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "strata/kit/access_order.hpp"
+#include "strata/kit/flat_cost.hpp"
 #include "strata/kit/flat_shard.hpp"
 
 namespace strata::kit {
@@ -89,8 +90,6 @@ class STRATA_HIDDEN ShardedUnits {
     [[nodiscard]] ShardSpec spec() const;
   };
 
-  struct Cost;  // of one unit, in bytes
-
   struct Unit {
     std::vector<int32_t> members;  // units joined into it, itself first; empty when it is joined itself
     std::vector<int32_t> users;    // itself and those that borrow from it
@@ -108,7 +107,7 @@ class STRATA_HIDDEN ShardedUnits {
 
   void plan_pieces(int32_t unit);
   void plan_borrowers(std::span<const int32_t> owners);
-  [[nodiscard]] Cost cost_of(const Unit& unit, const strata_estimate_args& args, strata_estimate& out) const;
+  [[nodiscard]] FlatCost cost_of_unit(const Unit& unit, int64_t states) const;
   [[nodiscard]] Unit& at(int32_t unit) { return units_[static_cast<size_t>(unit)]; }
   [[nodiscard]] const Unit& at(int32_t unit) const { return units_[static_cast<size_t>(unit)]; }
 
@@ -124,7 +123,6 @@ class STRATA_HIDDEN ShardedUnits {
   [[nodiscard]] bool synchronises(const strata_step_ctx& ctx) const;
   void reduce(int32_t unit);
   void finish_reductions(size_t left);
-  void agree_on_touched();
 
   strata_runtime* runtime_ = nullptr;
   ModelView model_;
