@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs the benchmarks and their peers. bench.sh [--rounds N] [step] [start] [border] [data]
+# Builds and runs the benchmarks and their peers. bench.sh [--rounds N] [figure…]
+# Figures: step start border data fsdp_mlp fsdp_resnet50 fsdp_gpt2; none given means all.
 # What the peers need beside torch is installed into build/bench/peers; .venv stays as it is.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -20,4 +21,6 @@ if ! is_done peers "$key"; then
     -r benchmarks/peers/requirements.txt
   set_done peers "$key"
 fi
+# DeepSpeed compiles an operator of its own when it first starts.
+export TORCH_EXTENSIONS_DIR=$root/build/bench/torch_extensions
 PYTHONPATH=$peers .venv/bin/python benchmarks/compare.py --build build "$@"
