@@ -57,10 +57,19 @@ void Schedulers::add(const config::Value& table,
   Item item;
   item.object = make(table);
   item.where = table.where();
-  strata_scheduler_desc desc = {STRATA_HDR(strata_scheduler_desc), {}, 0, -1, 1, 0, {}};
+  strata_scheduler_desc desc{};
+  desc.h = STRATA_HDR(strata_scheduler_desc);
+  desc.end = -1;
+  desc.by_epoch = 1;
   item.object.call(&strata_param_scheduler_api::describe, &desc);
   item.param = std::string(border::view(desc.param));
   item.monitor = std::string(border::view(desc.monitor));
+  find_driven(item, desc);
+  place(item, desc, run);
+  items_.push_back(std::move(item));
+}
+
+void Schedulers::find_driven(Item& item, const strata_scheduler_desc& desc) const {
   const auto column = hypers_->find(item.param);
   if (!column) {
     throw config_error(item.where,
@@ -70,17 +79,33 @@ void Schedulers::add(const config::Value& table,
                        "\", which the optimizer has not",
                        config::did_you_mean(item.param, names_of(*hypers_)));
   }
-  item.column = *column;
-  place(item, desc, run);
-  items_.push_back(std::move(item));
+  item.driven.push_back({*column, 0});
+  for (uint64_t i = 0; i < desc.n_also; ++i) {
+    if (const auto further = hypers_->find(border::view(desc.also[i]))) {
+      item.driven.push_back({*further, static_cast<int32_t>(i) + 1});
+    }
+  }
+}
+
+// Skipped updates are not known beforehand, so the end is open.
+void Schedulers::place_updates(Item& item, const RunLength& run) {
+  item.clock = Clock::kUpdate;
+  const int64_t iters = run_end(/*by_epoch=*/false, run);
+  const int64_t updates = (iters + run.accumulation - 1) / run.accumulation;
+  item.length = (item.end < 0 ? std::max(updates, item.begin) : item.end) - item.begin;
+  item.end = item.end < 0 ? std::numeric_limits<int64_t>::max() : item.end;
 }
 
 void Schedulers::place(Item& item, const strata_scheduler_desc& desc, const RunLength& run) {
-  item.by_epoch = desc.by_epoch != 0;
+  item.clock = desc.by_epoch != 0 ? Clock::kEpoch : Clock::kIter;
   item.begin = desc.begin;
   item.end = desc.end;
+  if (desc.by_update != 0) {
+    return place_updates(item, run);
+  }
   if (!item.monitor.empty()) {  // counts validations; nothing says how many there will be
     item.end = item.end < 0 ? std::numeric_limits<int64_t>::max() : item.end;
+    item.length = item.end - item.begin;
     return;
   }
   if (desc.convert_to_iter_based != 0) {
@@ -90,12 +115,13 @@ void Schedulers::place(Item& item, const strata_scheduler_desc& desc, const RunL
                          ": convert_to_iter_based needs the length of an epoch, and "
                          "the train loader does not tell it");
     }
-    item.by_epoch = false;
+    item.clock = Clock::kIter;
     item.epoch_length = static_cast<int32_t>(run.epoch_length);
     item.begin *= run.epoch_length;
     item.end = item.end < 0 ? item.end : item.end * run.epoch_length;
   }
-  if (item.by_epoch && !run.by_epoch) {
+  const bool by_epoch = item.clock == Clock::kEpoch;
+  if (by_epoch && !run.by_epoch) {
     throw config_error(item.where,
                        item.object.type(),
                        " counts epochs (by_epoch = true), but the run counts "
@@ -103,7 +129,7 @@ void Schedulers::place(Item& item, const strata_scheduler_desc& desc, const RunL
                        "convert_to_iter_based = true to "
                        "keep its numbers");
   }
-  item.end = item.end < 0 ? run_end(item.by_epoch, run) : item.end;
+  item.end = item.end < 0 ? run_end(by_epoch, run) : item.end;
   if (item.end <= item.begin) {
     throw config_error(item.where,
                        item.object.type(),
@@ -112,41 +138,51 @@ void Schedulers::place(Item& item, const strata_scheduler_desc& desc, const RunL
                        ", when its end ",
                        item.end,
                        " is reached; both count ",
-                       item.by_epoch ? "epochs" : "iterations");
+                       by_epoch ? "epochs" : "iterations");
   }
+  item.length = item.end - item.begin;
 }
 
 void Schedulers::apply(Item& item, int64_t t, double metric) {
-  strata_scheduler_args args = {STRATA_HDR(strata_scheduler_args),
-                                t,
-                                item.end - item.begin,
-                                0,
-                                0,
-                                metric,
-                                0,
-                                item.epoch_length};
+  strata_scheduler_args args{};
+  args.h = STRATA_HDR(strata_scheduler_args);
+  args.t = t;
+  args.length = item.length;
+  args.metric = metric;
+  args.epoch_length = item.epoch_length;
+  args.n_groups = hypers_->groups();
+  for (const Driven& driven : item.driven) {
+    args.param = driven.param;
+    apply_to(item, driven, args);
+  }
+}
+
+void Schedulers::apply_to(Item& item, const Driven& driven, strata_scheduler_args args) {
   for (int32_t row = 0; row < hypers_->rows(); ++row) {
     args.group = row;
-    args.base = hypers_->initial(row, item.column);
-    args.current = hypers_->get(row, item.column);
+    args.base = hypers_->initial(row, driven.column);
+    args.current = hypers_->get(row, driven.column);
     double out = args.current;
     try {
       item.object.call(&strata_param_scheduler_api::value, &args, &out);
     } catch (const Error& e) {
       throw Error(e.code(), e.message(), e.where().empty() ? item.where : e.where());
     }
-    hypers_->set(row, item.column, out);
+    hypers_->set(row, driven.column, out);
   }
 }
 
-void Schedulers::step(int32_t when, const border::Numbers& metrics) {
+void Schedulers::step(int32_t when, const border::Numbers& metrics, int64_t updates) {
   switch (when) {
     case STRATA_AFTER_ITER:
-      ++iters_;
-      return advance(false);
+      advance(Clock::kIter, ++iters_);
+      if (updates > updates_) {
+        updates_ = updates;
+        advance(Clock::kUpdate, updates_);
+      }
+      return;
     case STRATA_AFTER_EPOCH:
-      ++epochs_;
-      return advance(true);
+      return advance(Clock::kEpoch, ++epochs_);
     case STRATA_AFTER_VAL:
       for (Item& item : items_) {
         if (!item.monitor.empty()) {
@@ -160,10 +196,9 @@ void Schedulers::step(int32_t when, const border::Numbers& metrics) {
   }
 }
 
-void Schedulers::advance(bool epochs) {
-  const int64_t position = epochs ? epochs_ : iters_;
+void Schedulers::advance(Clock clock, int64_t position) {
   for (Item& item : items_) {
-    if (item.monitor.empty() && item.by_epoch == epochs && item.begin <= position &&
+    if (item.monitor.empty() && item.clock == clock && item.begin <= position &&
         position < item.end) {
       apply(item, position - item.begin, std::numeric_limits<double>::quiet_NaN());
     }

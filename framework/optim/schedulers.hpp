@@ -22,6 +22,7 @@ struct RunLength {
   int64_t max_epochs = 0;
   int64_t max_iters = 0;
   int64_t epoch_length = 0;  // iterations
+  int64_t accumulation = 1;  // iterations of an update
 };
 
 /// Makes the object that a table describes.
@@ -31,7 +32,7 @@ using SchedulerFactory =
 /// All schedulers of a run, in the order of the config. [main]
 ///
 /// Each acts on the current value while begin <= position < end, so that windows in a row chain.
-/// Its position is the number of epochs or iterations done. Iterations are micro-batches.
+/// Its position is the number of epochs, iterations or updates done. Iterations are micro-batches.
 class Schedulers {
  public:
   /// Takes step 0 at once. config: a table, a list of tables, or nullptr for none; hypers must
@@ -44,9 +45,10 @@ class Schedulers {
              const RunLength& run);
 
   /// After an iteration, an epoch or a validation (STRATA_AFTER_*). metrics: of the validation.
+  /// updates: applied since the run began; those that count them move when it has grown.
   /// Errors: STRATA_E_CONFIG naming the metrics there are, when the one that is monitored is
   /// missing.
-  void step(int32_t when, const border::Numbers& metrics = {});
+  void step(int32_t when, const border::Numbers& metrics = {}, int64_t updates = 0);
 
   [[nodiscard]] size_t size() const { return items_.size(); }
 
@@ -58,29 +60,41 @@ class Schedulers {
   void load(std::string_view json);
 
  private:
+  enum class Clock { kEpoch, kIter, kUpdate };
+
+  struct Driven {
+    size_t column;
+    int32_t param;  // as strata_scheduler_args counts them
+  };
+
   struct Item {
     border::Object<strata_param_scheduler_api> object;
     std::string where;    // of its table
     std::string param;    // as it calls the hyper-parameter
     std::string monitor;  // empty: steps with the epochs or iterations
-    size_t column = 0;
+    std::vector<Driven> driven;
     int64_t begin = 0;
     int64_t end = 0;
-    bool by_epoch = true;
+    int64_t length = 0;  // as the object is told
+    Clock clock = Clock::kEpoch;
     int32_t epoch_length = 1;  // of what was converted
     int64_t validations = 0;   // of a monitoring one, inside its window
   };
 
   void add(const config::Value& table, const SchedulerFactory& make, const RunLength& run);
+  void find_driven(Item& item, const strata_scheduler_desc& desc) const;
+  static void place_updates(Item& item, const RunLength& run);
   static void place(Item& item, const strata_scheduler_desc& desc, const RunLength& run);
-  void advance(bool epochs);
+  void advance(Clock clock, int64_t position);
   void validated(Item& item, const border::Numbers& metrics);
   void apply(Item& item, int64_t t, double metric);
+  void apply_to(Item& item, const Driven& driven, strata_scheduler_args args);
 
   HyperTable* hypers_;
   std::vector<Item> items_;
   int64_t epochs_ = 0;  // done
   int64_t iters_ = 0;
+  int64_t updates_ = 0;
 };
 
 }  // namespace strata::optim

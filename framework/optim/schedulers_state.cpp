@@ -46,6 +46,7 @@ void load_column(HyperTable& hypers, size_t index, const Json& saved) {
 std::string Schedulers::save() const {
   Json out = {{"epochs", epochs_},
               {"iters", iters_},
+              {"updates", updates_},
               {"schedulers", Json::array()},
               {"hypers", Json::object()}};
   for (const Item& item : items_) {
@@ -68,6 +69,7 @@ void Schedulers::load(std::string_view json) {
     const Json in = Json::parse(json);
     epochs_ = in.at("epochs").get<int64_t>();
     iters_ = in.at("iters").get<int64_t>();
+    updates_ = in.at("updates").get<int64_t>();
     const Json& saved = in.at("schedulers");
     for (size_t i = 0; i < items_.size() && i < saved.size(); ++i) {
       Item& item = items_[i];

@@ -74,7 +74,9 @@ optim::Schedulers Factory::schedulers(const RunConfig& run, const RunFacts& fact
   const auto make = [this](const config::Value& table) {
     return registry.create<strata_param_scheduler_api>(STRATA_KIND_PARAM_SCHEDULER, table, runtime);
   };
-  const optim::RunLength length{run.train_loop->by_epoch, facts.max_epochs, facts.max_iters, facts.epoch_length};
+  const int64_t accumulation = run.root->get_or<int64_t>("optim_wrapper.accumulative_counts", 1);
+  const optim::RunLength length{run.train_loop->by_epoch, facts.max_epochs, facts.max_iters, facts.epoch_length,
+                                accumulation};
   return {run.root->find("param_scheduler"), make, hypers, length};
 }
 

@@ -117,7 +117,7 @@ std::optional<double> Runner::base_lr() {
 
 void Runner::scheduler_step(int32_t when) {
   if (engine_ != nullptr && engine_->schedulers() != nullptr) {
-    engine_->schedulers()->step(when, last_metrics_);
+    engine_->schedulers()->step(when, last_metrics_, progress_.step);
   }
 }
 

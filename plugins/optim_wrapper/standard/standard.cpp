@@ -2,17 +2,18 @@
 
 #include <optional>
 
+#include "strata/kit/accumulating.hpp"
+
 #include "scaler.hpp"
-#include "wrapper.hpp"
 
 namespace {
 
 using strata::check;
-using strata::optim_wrappers::Accumulating;
+using strata::kit::Accumulating;
+using strata::kit::WrapperConfig;
 using strata::optim_wrappers::read_scaler;
 using strata::optim_wrappers::Scaler;
 using strata::optim_wrappers::ScalerConfig;
-using strata::optim_wrappers::WrapperConfig;
 
 struct AmpConfig : WrapperConfig {
   strata::Node loss_scale;

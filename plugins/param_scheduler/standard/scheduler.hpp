@@ -51,13 +51,14 @@ class STRATA_HIDDEN Scheduler : public ParamScheduler {
   }
 
   [[nodiscard]] strata_scheduler_desc describe() const override {
-    return {STRATA_HDR(strata_scheduler_desc),
-            view(common_.param_name),
-            common_.begin,
-            common_.end.value_or(-1),
-            common_.by_epoch ? 1 : 0,
-            common_.convert_to_iter_based ? 1 : 0,
-            {}};
+    strata_scheduler_desc desc{};
+    desc.h = STRATA_HDR(strata_scheduler_desc);
+    desc.param = view(common_.param_name);
+    desc.begin = common_.begin;
+    desc.end = common_.end.value_or(-1);
+    desc.by_epoch = common_.by_epoch ? 1 : 0;
+    desc.convert_to_iter_based = common_.convert_to_iter_based ? 1 : 0;
+    return desc;
   }
 
   double value(const strata_scheduler_args& args) final {

@@ -119,17 +119,23 @@ typedef struct strata_scheduler_desc {
   int32_t by_epoch;
   int32_t convert_to_iter_based;
   strata_str monitor; /* not empty: steps after validation on this metric instead */
+  const strata_str* also; /* further hyper-parameters, driven where the optimizer has them; the object's life */
+  uint64_t n_also;
+  int32_t by_update; /* 1: counts the optimizer's updates, skipped ones left out; by_epoch is not read */
+  int32_t reserved;
 } strata_scheduler_desc;
 
 typedef struct strata_scheduler_args {
   strata_hdr h;
   int64_t t;       /* steps since begin: 0 at begin */
-  int64_t length;  /* end - begin */
+  int64_t length;  /* end - begin; by_update without end: updates of the run if none is skipped, 0 when unknown */
   double base;     /* the group's initial value */
   double current;  /* the value as it is now */
   double metric;   /* of `monitor`, else NaN */
   int32_t group;
   int32_t epoch_length; /* iterations of an epoch when converted from epochs to iterations, else 1 */
+  int32_t n_groups; /* groups of parameters; group n_groups, if it comes, is the reference free of multipliers */
+  int32_t param;    /* 0: desc.param; i: desc.also[i - 1] */
 } strata_scheduler_args;
 
 typedef struct strata_param_scheduler_api {

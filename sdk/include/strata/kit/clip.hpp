@@ -1,12 +1,10 @@
 // Gradient clipping by global norm or by value, through the host's update service.
 #pragma once
 
-#include <optional>
-
 #include "strata/abi.h"
 #include "strata/cpp/host.hpp"
 
-namespace strata::optim_wrappers {
+namespace strata::kit {
 
 /// `clip_grad`: {type = "norm", max_norm, norm_type = 2, error_if_nonfinite = false} or {type =
 /// "value", clip_value}.
@@ -31,4 +29,4 @@ Clip read_clip(const Node& node);
 /// Collective. Errors: STRATA_E_FAILED for a norm of inf or NaN when error_if_nonfinite is set.
 Clipped clip_gradients(const Clip& clip, strata_runtime* rt);
 
-}  // namespace strata::optim_wrappers
+}  // namespace strata::kit

@@ -1,14 +1,13 @@
-// What all wrappers share: accumulation windows, clipping, the update.
+// What optimizer wrappers share: their keys, accumulation windows, clipping, the update.
 #pragma once
 
 #include <algorithm>
 #include <limits>
 
 #include "strata/cpp/optim.hpp"
+#include "strata/kit/clip.hpp"
 
-#include "clip.hpp"
-
-namespace strata::optim_wrappers {
+namespace strata::kit {
 
 struct STRATA_HIDDEN WrapperConfig {
   Node optimizer;      // the host makes it
@@ -84,6 +83,8 @@ class STRATA_HIDDEN Accumulating : public OptimWrapper {
     return true;
   }
 
+  [[nodiscard]] const Clip& clip() const { return clip_; }
+
  private:
   Clip clip_;
   int64_t length_;
@@ -105,4 +106,4 @@ Exported<T, Config> with_wrapper_keys(Exported<T, Config> type) {
       .field("constructor", &Config::constructor, "accepted with its default only");
 }
 
-}  // namespace strata::optim_wrappers
+}  // namespace strata::kit

@@ -1,12 +1,12 @@
 // Gradient clipping.
-#include "clip.hpp"
+#include "strata/kit/clip.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 
-namespace strata::optim_wrappers {
+namespace strata::kit {
 namespace {
 
 double positive(const Node& table, const char* key) {
@@ -109,4 +109,4 @@ Clipped clip_gradients(const Clip& clip, strata_runtime* rt) {
   return out;
 }
 
-}  // namespace strata::optim_wrappers
+}  // namespace strata::kit
