@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/sub.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -57,15 +58,20 @@ unit::Fields micro_batches(int64_t first, int64_t count, at::ScalarType dtype) {
 }
 
 // The whole weights, on all ranks: strategies that spread them bring them together for a scope.
-std::map<std::string, at::Tensor> whole_weights(train::Engine& engine) {
+template <class Visit>
+void for_each_whole(train::Engine& engine, bool writeback, const Visit& visit) {
   std::vector<int32_t> units(engine.model().units().size());
   std::iota(units.begin(), units.end(), 0);
-  engine.strategy().call(&strata_strategy_api::scope_enter, units.data(), units.size(), 0);
-  std::map<std::string, at::Tensor> weights;
+  engine.strategy().call(&strata_strategy_api::scope_enter, units.data(), units.size(), writeback ? 1 : 0);
   for (const unit::Param& p : engine.model().params()) {
-    weights[p.name] = p.tensor.detach().clone();
+    visit(p.name, p.tensor.detach());
   }
-  engine.strategy().call(&strata_strategy_api::scope_exit, units.data(), units.size(), 0);
+  engine.strategy().call(&strata_strategy_api::scope_exit, units.data(), units.size(), writeback ? 1 : 0);
+}
+
+std::map<std::string, at::Tensor> whole_weights(train::Engine& engine) {
+  std::map<std::string, at::Tensor> weights;
+  for_each_whole(engine, false, [&](const std::string& name, const at::Tensor& value) { weights[name] = value.clone(); });
   return weights;
 }
 
@@ -92,7 +98,8 @@ void train(train::Session& session, train::Engine& engine, const EngineRun& run,
     for (int micro = 0; micro < run.accumulation; ++micro) {
       const int64_t slot = rank * run.accumulation + micro;
       const int64_t per_step = static_cast<int64_t>(run.world) * run.accumulation * run.joined;
-      auto batch = micro_batches(step * per_step + slot * run.joined, run.joined, dtype);
+      const int64_t first = step * per_step + slot * run.joined;
+      auto batch = run.batches ? run.batches(first, run.joined) : micro_batches(first, run.joined, dtype);
       const train::IterReport report = engine.stepper().train(std::move(batch), iter++, step);
       result.losses[static_cast<size_t>(step)][static_cast<size_t>(slot)] = report.values.at(0).second;
     }
@@ -130,6 +137,9 @@ void run_rank(const EngineRun& run, const std::string& file, int rank, const std
       train::restore_state(session, engine, run.resume);
     }
     engine.model().set_training(true);
+    if (run.values) {
+      for_each_whole(engine, true, run.values);
+    }
     if (run.keep_updates) {
       keep_update(engine, rank, result);
       result.updates.clear();
@@ -149,6 +159,20 @@ void run_rank(const EngineRun& run, const std::string& file, int rank, const std
 }
 
 }  // namespace
+
+unit::Fields token_batches(int64_t first, int64_t count, int64_t rows, int64_t tokens, int64_t vocabulary) {
+  const at::Tensor ids = at::empty({count * rows, tokens}, at::TensorOptions().dtype(at::kLong));
+  const at::Tensor labels = at::empty_like(ids);
+  for (int64_t row = 0; row < count * rows; ++row) {
+    for (int64_t t = 0; t < tokens; ++t) {
+      const int64_t at_text = (first * rows + row) * tokens + t;
+      const auto id = [&](int64_t k) { return static_cast<int64_t>((number(k) + 0.5) * static_cast<double>(vocabulary)); };
+      ids.mutable_data_ptr<int64_t>()[row * tokens + t] = id(at_text);
+      labels.mutable_data_ptr<int64_t>()[row * tokens + t] = id(at_text + 1);
+    }
+  }
+  return {{"input_ids", ids}, {"labels", labels}};
+}
 
 EngineResult run_engine(const EngineRun& run) {
   namespace fs = std::filesystem;

@@ -27,6 +27,10 @@ struct EngineRun {
   std::string dtype = "float32";
   std::string optimizer = R"({ type = "AdamW", lr = 1e-2 })";
   std::string wrapper{};  // further lines of [optim_wrapper]
+  /// Micro-batches [first, first + count) joined into one; absent: 20 numbers and a label in six rows.
+  std::function<unit::Fields(int64_t first, int64_t count)> batches{};
+  /// Writes a parameter's value before the first step; absent: the model's own initial values.
+  std::function<void(const std::string& name, const at::Tensor& out)> values{};
   std::string wrapper_type = "OptimWrapper";
   bool keep_updates = false;
   bool poison = true;
@@ -44,6 +48,9 @@ struct EngineResult {
   std::vector<std::map<std::string, at::Tensor>> updates;  // [step]: what the step added, with keep_updates
   std::vector<int64_t> bytes_sent;                          // [step], by rank 0
 };
+
+/// Token ids "input_ids" and "labels", the next ones, from a formula: `rows` rows a micro-batch.
+unit::Fields token_batches(int64_t first, int64_t count, int64_t rows, int64_t tokens, int64_t vocabulary);
 
 EngineResult run_engine(const EngineRun& run);
 
