@@ -25,9 +25,6 @@
 namespace strata::test {
 namespace {
 
-constexpr int64_t kFeatures = 20;
-constexpr int64_t kSamples = 6;
-
 std::string toml_of(const EngineRun& run, const std::string& dir) {
   return "work_dir = \"" + dir + "/work\"\nlog_level = \"ERROR\"\n" +
          "model = { " + run.model + ", dtype = \"" + run.dtype + "\" }\n" +
@@ -43,14 +40,17 @@ std::string toml_of(const EngineRun& run, const std::string& dir) {
 // Element k of all inputs: the high bits of a multiplicative hash, exact in every format and language.
 double number(int64_t k) { return static_cast<double>(static_cast<uint32_t>(k * 2654435761ULL) >> 8U) / 16777216.0 - 0.5; }
 
-unit::Fields micro_batches(int64_t first, int64_t count, at::ScalarType dtype) {
-  const int64_t rows = count * kSamples;
-  at::Tensor img = at::empty({rows, kFeatures}, at::TensorOptions().dtype(at::kDouble));
+unit::Fields micro_batches(const EngineRun& run, int64_t first, at::ScalarType dtype) {
+  const int64_t rows = run.joined * run.samples;
+  std::vector<int64_t> shape = run.shape;
+  shape.insert(shape.begin(), rows);
+  at::Tensor img = at::empty(shape, at::TensorOptions().dtype(at::kDouble));
+  const int64_t features = img.numel() / rows;
   at::Tensor label = at::empty({rows}, at::TensorOptions().dtype(at::kLong));
   for (int64_t i = 0; i < rows; ++i) {
-    const int64_t row = first * kSamples + i;
-    for (int64_t j = 0; j < kFeatures; ++j) {
-      img.mutable_data_ptr<double>()[i * kFeatures + j] = number(row * kFeatures + j);
+    const int64_t row = first * run.samples + i;
+    for (int64_t j = 0; j < features; ++j) {
+      img.mutable_data_ptr<double>()[i * features + j] = number(row * features + j);
     }
     label.mutable_data_ptr<int64_t>()[i] = (row * 7 + row / 3) % 5;
   }
@@ -99,7 +99,7 @@ void train(train::Session& session, train::Engine& engine, const EngineRun& run,
       const int64_t slot = rank * run.accumulation + micro;
       const int64_t per_step = static_cast<int64_t>(run.world) * run.accumulation * run.joined;
       const int64_t first = step * per_step + slot * run.joined;
-      auto batch = run.batches ? run.batches(first, run.joined) : micro_batches(first, run.joined, dtype);
+      auto batch = run.batches ? run.batches(first, run.joined) : micro_batches(run, first, dtype);
       const train::IterReport report = engine.stepper().train(std::move(batch), iter++, step);
       result.losses[static_cast<size_t>(step)][static_cast<size_t>(slot)] = report.values.at(0).second;
     }
@@ -132,13 +132,16 @@ void run_rank(const EngineRun& run, const std::string& file, int rank, const std
     if (!run.resume.empty()) {
       weights.emplace(run.resume);
     }
-    train::Engine engine(session, std::move(objects), {kSamples, 0, 0, 1000}, true, weights ? &*weights : nullptr);
+    train::Engine engine(session, std::move(objects), {run.samples, 0, 0, 1000}, true, weights ? &*weights : nullptr);
     if (!run.resume.empty()) {
       train::restore_state(session, engine, run.resume);
     }
     engine.model().set_training(true);
     if (run.values) {
       for_each_whole(engine, true, run.values);
+    }
+    if (run.initially) {
+      run.initially(session, engine);
     }
     if (run.keep_updates) {
       keep_update(engine, rank, result);

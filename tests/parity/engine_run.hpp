@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -15,8 +16,8 @@ namespace strata::test {
 
 inline constexpr const char* kMlp = R"(type = "MLP", in_features = 20, hidden = [33, 17], num_classes = 5, activation = "gelu")";
 
-/// What one run is made of. Every micro-batch has six rows; micro-batch m of step s is the same in every run, whichever
-/// rank sees it.
+/// What one run is made of. Every micro-batch has `samples` rows; micro-batch m of step s is the same in every run,
+/// whichever rank sees it.
 struct EngineRun {
   std::string strategy = "SingleDeviceStrategy";  // a type, or an inline table "{ type = …, … }"
   std::string model = kMlp;                       // what stands in the model's table beside dtype
@@ -24,6 +25,8 @@ struct EngineRun {
   int accumulation = 1;  // micro-batches per rank and step
   int joined = 1;        // micro-batches put together into one
   int steps = 50;
+  int64_t samples = 6;
+  std::vector<int64_t> shape = {20};  // of a sample
   std::string dtype = "float32";
   std::string optimizer = R"({ type = "AdamW", lr = 1e-2 })";
   std::string wrapper{};  // further lines of [optim_wrapper]
@@ -36,7 +39,8 @@ struct EngineRun {
   bool poison = true;
   std::string resume{};   // a checkpoint to go on from
   int first_step = 0;     // updates done before
-  /// After the last step, on every rank.
+  /// Before the first step and after the last one, on every rank.
+  std::function<void(train::Session&, train::Engine&)> initially{};
   std::function<void(train::Session&, train::Engine&)> finally{};
   /// What must end the run: a rank's error that is no failure of the test.
   std::function<void(int rank, const std::exception&)> on_error{};
