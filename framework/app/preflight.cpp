@@ -78,11 +78,9 @@ void check_hooks(const registry::Registry& registry, const train::RunConfig& run
 }
 
 void check_strategy_fits(const train::RunConfig& run, const train::EngineObjects& objects, int world_size) {
-  strata_strategy_caps caps{};
-  caps.h = STRATA_HDR(strata_strategy_caps);
-  objects.strategy.call(&strata_strategy_api::describe, &caps);
-  if (caps.max_world > 0 && world_size > caps.max_world) {
-    throw config_error(run.root->at("strategy").where(), objects.strategy.type(), " runs on at most ", caps.max_world,
+  const int32_t most = train::caps_of(objects.strategy).max_world;
+  if (most > 0 && world_size > most) {
+    throw config_error(run.root->at("strategy").where(), objects.strategy.type(), " runs on at most ", most,
                        " rank(s), and this run has ", world_size,
                        ": use DDPStrategy or a sharding strategy, or fewer ranks");
   }

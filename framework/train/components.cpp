@@ -94,6 +94,13 @@ RunFacts training_facts(const RunConfig& run, int64_t pass_length) {
   return facts;
 }
 
+strata_strategy_caps caps_of(const border::Object<strata_strategy_api>& strategy) {
+  strata_strategy_caps caps{};
+  caps.h = STRATA_HDR(strata_strategy_caps);
+  strategy.call(&strata_strategy_api::describe, &caps);
+  return caps;
+}
+
 std::vector<hooks::HookSpec> hook_specs_of(const RunConfig& run) {
   const bool by_epoch = !run.train_loop.has_value() || run.train_loop->by_epoch;
   return hooks::hook_specs(run.root->find("default_hooks"), run.root->find("custom_hooks"), by_epoch);

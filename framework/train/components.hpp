@@ -59,6 +59,9 @@ struct Factory {
                                              optim::HyperTable& hypers) const;
 };
 
+/// What the strategy says of itself; at any time.
+strata_strategy_caps caps_of(const border::Object<strata_strategy_api>& strategy);
+
 /// The hooks of a run, in order; their tables must outlive what is made from them.
 std::vector<hooks::HookSpec> hook_specs_of(const RunConfig& run);
 

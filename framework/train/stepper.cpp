@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "train/components.hpp"
+
 namespace strata::train {
 namespace {
 
@@ -36,10 +38,7 @@ class WrapperContext {
 
 Stepper::Stepper(StepParts parts) : parts_(parts) {
   ctx_.h = STRATA_HDR(strata_step_ctx);
-  strata_strategy_caps caps{};
-  caps.h = STRATA_HDR(strata_strategy_caps);
-  parts_.strategy.call(&strata_strategy_api::describe, &caps);
-  averages_itself_ = caps.averages_itself != 0;
+  averages_itself_ = caps_of(parts_.strategy).averages_itself != 0;
 }
 
 template <class Body>
