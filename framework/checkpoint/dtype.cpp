@@ -1,10 +1,10 @@
-// One table: name, type, size.
+// One table: name and type.
 #include "checkpoint/dtype.hpp"
 
 #include <algorithm>
 #include <array>
 
-#include "strata/abi/core.h"
+#include "strata/cpp/dtype.hpp"
 
 namespace strata::checkpoint {
 namespace {
@@ -12,18 +12,17 @@ namespace {
 struct Row {
   std::string_view name;
   int32_t dtype;
-  uint64_t bytes;
 };
 
-constexpr std::array<Row, 9> kRows = {Row{"F64", STRATA_F64, 8},
-                                      Row{"F32", STRATA_F32, 4},
-                                      Row{"F16", STRATA_F16, 2},
-                                      Row{"BF16", STRATA_BF16, 2},
-                                      Row{"I64", STRATA_I64, 8},
-                                      Row{"I32", STRATA_I32, 4},
-                                      Row{"I8", STRATA_I8, 1},
-                                      Row{"U8", STRATA_U8, 1},
-                                      Row{"BOOL", STRATA_BOOL, 1}};
+constexpr std::array<Row, 9> kRows = {Row{"F64", STRATA_F64},
+                                      Row{"F32", STRATA_F32},
+                                      Row{"F16", STRATA_F16},
+                                      Row{"BF16", STRATA_BF16},
+                                      Row{"I64", STRATA_I64},
+                                      Row{"I32", STRATA_I32},
+                                      Row{"I8", STRATA_I8},
+                                      Row{"U8", STRATA_U8},
+                                      Row{"BOOL", STRATA_BOOL}};
 
 }  // namespace
 
@@ -38,8 +37,7 @@ std::optional<int32_t> dtype_of(std::string_view name) {
 }
 
 uint64_t dtype_bytes(int32_t dtype) {
-  const auto* const row = std::ranges::find(kRows, dtype, &Row::dtype);
-  return row == kRows.end() ? 0 : row->bytes;
+  return dtype_name(dtype).empty() ? 0 : static_cast<uint64_t>(size_of(dtype));
 }
 
 }  // namespace strata::checkpoint

@@ -2,6 +2,8 @@
 #include <cstring>
 #include <memory>
 
+#include "strata/cpp/dtype.hpp"
+
 #include "border/errors.hpp"
 #include "border/runtime.hpp"
 #include "comm/world.hpp"
@@ -11,26 +13,6 @@ namespace {
 
 using Api = strata_communicator_api;
 
-int64_t element_bytes(int32_t dtype) {
-  switch (dtype) {
-    case STRATA_U8:
-    case STRATA_I8:
-    case STRATA_BOOL:
-      return 1;
-    case STRATA_F16:
-    case STRATA_BF16:
-      return 2;
-    case STRATA_I32:
-    case STRATA_F32:
-      return 4;
-    case STRATA_I64:
-    case STRATA_F64:
-      return 8;
-    default:
-      throw Error(STRATA_E_ARGUMENT, text("dtype ", dtype, " is no element type"));
-  }
-}
-
 World& world_of(strata_runtime* rt) {
   if (rt == nullptr || rt->comm == nullptr) {
     throw Error(STRATA_E_ARGUMENT,
@@ -39,39 +21,45 @@ World& world_of(strata_runtime* rt) {
   return *rt->comm;
 }
 
-// Runs a collective of a group of several ranks and hands out its work; NULL when it is done
-// already.
+/// A collective as it is asked for.
+struct Call {
+  strata_group* group;
+  const void* in;
+  void* out;
+  int64_t count;
+  int32_t dtype;
+  strata_work** work;
+};
+
+// What a rank sends of a call's bytes: times / over of them.
+struct Share {
+  int64_t times;
+  int64_t over = 1;
+};
+
+// Checks the call, counts its bytes and hands out its work: NULL when it is done already, as in a group of one rank,
+// whose only slice is the result.
 template <class Slot, class... Args>
-strata_rc start(strata_group* g, strata_work** out, Slot Api::*slot, Args... args) {
+strata_rc start(const Call& call, Share sent, Slot Api::*slot, Args... args) {
   return border::guarded([&] {
-    void* native = nullptr;
-    g->communicator->call(slot, g->native, args..., &native);
-    std::unique_ptr<strata_work> work;
-    if (native != nullptr) {
-      work = std::make_unique<strata_work>(strata_work{g, native});
-    }
-    *out = work.release();
-  });
-}
-
-// A group of one rank: its only slice is the result.
-strata_rc copy_alone(const void* in, void* out, int64_t count, int32_t dtype, strata_work** work) {
-  return border::guarded([&] {
-    const int64_t bytes = count * element_bytes(dtype);
-    if (bytes > 0 && in != out) {
-      std::memmove(out, in, static_cast<size_t>(bytes));
-    }
-    *work = nullptr;
-  });
-}
-
-strata_rc check_call(const strata_group* g, int64_t count, int32_t dtype) {
-  return border::guarded([&] {
-    if (count < 0) {
+    strata_group& g = *call.group;
+    if (call.count < 0) {
       throw Error(STRATA_E_ARGUMENT,
-                  text("group \"", g->name, "\": a collective of ", count, " elements"));
+                  text("group \"", g.name, "\": a collective of ", call.count, " elements"));
     }
-    element_bytes(dtype);
+    const int64_t bytes = call.count * size_of(call.dtype);
+    std::unique_ptr<strata_work> work;
+    if (g.native != nullptr) {
+      g.world->count_bytes(sent.times * bytes / sent.over);
+      void* native = nullptr;
+      g.communicator->call(slot, g.native, args..., &native);
+      if (native != nullptr) {
+        work = std::make_unique<strata_work>(strata_work{&g, native});
+      }
+    } else if (bytes > 0 && call.in != call.out) {
+      std::memmove(call.out, call.in, static_cast<size_t>(bytes));
+    }
+    *call.work = work.release();
   });
 }
 
@@ -97,15 +85,15 @@ strata_rc all_reduce(strata_group* g,
                      int32_t dtype,
                      int32_t op,
                      strata_stream* stream,
-                     strata_work** out) {
-  if (const strata_rc rc = check_call(g, count, dtype); rc != STRATA_OK) {
-    return rc;
-  }
-  if (g->native == nullptr) {
-    return copy_alone(data, data, count, dtype, out);
-  }
-  g->world->count_bytes(2 * (g->size - 1) * count * element_bytes(dtype) / g->size);
-  return start(g, out, &Api::all_reduce, data, count, dtype, op, stream);
+                     strata_work** work) {
+  return start({g, data, data, count, dtype, work},
+               {2 * (g->size - 1), g->size},
+               &Api::all_reduce,
+               data,
+               count,
+               dtype,
+               op,
+               stream);
 }
 
 strata_rc reduce_scatter(strata_group* g,
@@ -116,14 +104,15 @@ strata_rc reduce_scatter(strata_group* g,
                          int32_t op,
                          strata_stream* stream,
                          strata_work** work) {
-  if (const strata_rc rc = check_call(g, count, dtype); rc != STRATA_OK) {
-    return rc;
-  }
-  if (g->native == nullptr) {
-    return copy_alone(in, out, count, dtype, work);
-  }
-  g->world->count_bytes((g->size - 1) * count * element_bytes(dtype));
-  return start(g, work, &Api::reduce_scatter, in, out, count, dtype, op, stream);
+  return start({g, in, out, count, dtype, work},
+               {g->size - 1},
+               &Api::reduce_scatter,
+               in,
+               out,
+               count,
+               dtype,
+               op,
+               stream);
 }
 
 strata_rc all_gather(strata_group* g,
@@ -133,14 +122,14 @@ strata_rc all_gather(strata_group* g,
                      int32_t dtype,
                      strata_stream* stream,
                      strata_work** work) {
-  if (const strata_rc rc = check_call(g, count, dtype); rc != STRATA_OK) {
-    return rc;
-  }
-  if (g->native == nullptr) {
-    return copy_alone(in, out, count, dtype, work);
-  }
-  g->world->count_bytes((g->size - 1) * count * element_bytes(dtype));
-  return start(g, work, &Api::all_gather, in, out, count, dtype, stream);
+  return start({g, in, out, count, dtype, work},
+               {g->size - 1},
+               &Api::all_gather,
+               in,
+               out,
+               count,
+               dtype,
+               stream);
 }
 
 strata_rc broadcast(strata_group* g,
@@ -150,16 +139,14 @@ strata_rc broadcast(strata_group* g,
                     int32_t root,
                     strata_stream* stream,
                     strata_work** work) {
-  if (const strata_rc rc = check_call(g, count, dtype); rc != STRATA_OK) {
-    return rc;
-  }
-  if (g->native == nullptr) {
-    return copy_alone(data, data, count, dtype, work);
-  }
-  if (g->rank == root) {
-    g->world->count_bytes((g->size - 1) * count * element_bytes(dtype));
-  }
-  return start(g, work, &Api::broadcast, data, count, dtype, root, stream);
+  return start({g, data, data, count, dtype, work},
+               {g->rank == root ? g->size - 1 : 0},
+               &Api::broadcast,
+               data,
+               count,
+               dtype,
+               root,
+               stream);
 }
 
 strata_rc all_to_all(strata_group* g,
@@ -169,14 +156,14 @@ strata_rc all_to_all(strata_group* g,
                      int32_t dtype,
                      strata_stream* stream,
                      strata_work** work) {
-  if (const strata_rc rc = check_call(g, count, dtype); rc != STRATA_OK) {
-    return rc;
-  }
-  if (g->native == nullptr) {
-    return copy_alone(in, out, count, dtype, work);
-  }
-  g->world->count_bytes((g->size - 1) * count * element_bytes(dtype));
-  return start(g, work, &Api::all_to_all, in, out, count, dtype, stream);
+  return start({g, in, out, count, dtype, work},
+               {g->size - 1},
+               &Api::all_to_all,
+               in,
+               out,
+               count,
+               dtype,
+               stream);
 }
 
 strata_rc barrier(strata_group* g) {

@@ -5,37 +5,12 @@
 #include <new>
 #include <utility>
 
+#include "strata/cpp/dtype.hpp"
+
 #include "border/errors.hpp"
 
 namespace strata::data {
 namespace {
-
-struct DtypeFact {
-  int32_t dtype;
-  size_t bytes;
-  const char* name;
-};
-
-constexpr std::array kDtypes = {
-    DtypeFact{STRATA_U8, 1, "u8"},
-    DtypeFact{STRATA_I8, 1, "i8"},
-    DtypeFact{STRATA_I32, 4, "i32"},
-    DtypeFact{STRATA_I64, 8, "i64"},
-    DtypeFact{STRATA_F16, 2, "f16"},
-    DtypeFact{STRATA_F32, 4, "f32"},
-    DtypeFact{STRATA_F64, 8, "f64"},
-    DtypeFact{STRATA_BOOL, 1, "bool"},
-    DtypeFact{STRATA_BF16, 2, "bf16"},
-};
-
-const DtypeFact& fact_of(int32_t dtype) {
-  for (const DtypeFact& fact : kDtypes) {
-    if (fact.dtype == dtype) {
-      return fact;
-    }
-  }
-  throw Error(STRATA_E_ARGUMENT, text(dtype, " is no dtype (STRATA_U8, STRATA_F32, …)"));
-}
 
 strata_array array_of(std::string_view name, int32_t dtype, std::span<const int64_t> shape) {
   if (name.empty()) {
@@ -54,7 +29,7 @@ strata_array array_of(std::string_view name, int32_t dtype, std::span<const int6
   strata_array out{};
   out.dtype = dtype;
   out.ndim = static_cast<int32_t>(shape.size());
-  auto bytes = static_cast<int64_t>(element_size(dtype));
+  auto bytes = size_of(dtype);
   for (size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] < 0 || __builtin_mul_overflow(bytes, shape[i], &bytes)) {
       throw Error(
@@ -91,12 +66,8 @@ uint64_t random(strata_sample* s) {
 
 }  // namespace
 
-size_t element_size(int32_t dtype) {
-  return fact_of(dtype).bytes;
-}
-
 size_t byte_size(const strata_array& array) {
-  size_t bytes = element_size(array.dtype);
+  auto bytes = static_cast<size_t>(size_of(array.dtype));
   for (int32_t i = 0; i < array.ndim; ++i) {
     bytes *= static_cast<size_t>(array.shape[i]);
   }
@@ -108,7 +79,7 @@ bool same_layout(const strata_array& a, const strata_array& b) {
 }
 
 std::string layout_text(const strata_array& array) {
-  std::string out = text(fact_of(array.dtype).name, " [");
+  std::string out = text(dtype_name(array.dtype), " [");
   for (int32_t i = 0; i < array.ndim; ++i) {
     out += text(i == 0 ? "" : ", ", array.shape[i]);
   }

@@ -19,9 +19,6 @@ namespace strata::data {
 
 inline constexpr size_t kAlignment = 64;  // bytes, of every array
 
-/// Bytes of one element. Errors: STRATA_E_ARGUMENT for a number that is no dtype.
-size_t element_size(int32_t dtype);
-
 /// Bytes of an array of that dtype and shape.
 size_t byte_size(const strata_array& array);
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "strata/cpp/dtype.hpp"
+
 namespace strata::optim {
 namespace {
 
@@ -79,11 +81,9 @@ int64_t float_bytes(int32_t dtype) {
   switch (dtype) {
     case STRATA_F16:
     case STRATA_BF16:
-      return 2;
     case STRATA_F32:
-      return 4;
     case STRATA_F64:
-      return 8;
+      return size_of(dtype);
     default:
       throw Error(STRATA_E_ARGUMENT,
                   text("the strategy gave an optimizer view of element type ",

@@ -1,6 +1,7 @@
 // Collectives in words.
 #include "strata/kit/call.hpp"
 
+#include "strata/cpp/dtype.hpp"
 #include "strata/cpp/error.hpp"
 #include "strata/kit/reduce.hpp"
 
@@ -34,7 +35,7 @@ std::string describe(const Call& call) {
               " x ",
               dtype_name(call.dtype),
               ", ",
-              call.count * dtype_bytes(call.dtype),
+              call.count * size_of(call.dtype),
               " bytes)");
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "strata/cpp/dtype.hpp"
 #include "strata/cpp/error.hpp"
 #include "strata/kit/ranked_group.hpp"
 #include "strata/kit/reduce.hpp"
@@ -68,7 +69,7 @@ void RankedGroup::all_reduce(void* data, int64_t count, int32_t dtype, int32_t o
     return;
   }
   auto* bytes = static_cast<std::byte*>(data);
-  const int64_t total = count * dtype_bytes(dtype);
+  const int64_t total = count * size_of(dtype);
   if (total * args_.size <= kSmallBytes && total <= group_->slot_bytes) {
     all_reduce_small(bytes, count, dtype, op);
   } else {
@@ -79,7 +80,7 @@ void RankedGroup::all_reduce(void* data, int64_t count, int32_t dtype, int32_t o
 void RankedGroup::all_reduce_small(std::byte* data, int64_t count, int32_t dtype, int32_t op) {
   pipeline(
       1,
-      [&](std::byte* mine, int64_t) { copy_bytes(mine, data, count * dtype_bytes(dtype)); },
+      [&](std::byte* mine, int64_t) { copy_bytes(mine, data, count * size_of(dtype)); },
       [&](int64_t) {
         for (int rank = 0; rank < args_.size; ++rank) {
           rows_[static_cast<size_t>(rank)] = rank == args_.rank ? data : slot(rank, taken_);
@@ -90,7 +91,7 @@ void RankedGroup::all_reduce_small(std::byte* data, int64_t count, int32_t dtype
 
 // Rounds in the order of their posting: reduce 0, reduce 1, gather 0, reduce 2, gather 1, …
 void RankedGroup::all_reduce_large(std::byte* data, int64_t count, int32_t dtype, int32_t op) {
-  const int64_t element = dtype_bytes(dtype);
+  const int64_t element = size_of(dtype);
   const int64_t share = share_bytes();
   const int64_t piece = share / element * args_.size;
   const int64_t pieces = pieces_of(count, piece);
@@ -147,7 +148,7 @@ void RankedGroup::all_reduce_large(std::byte* data, int64_t count, int32_t dtype
 void RankedGroup::reduce_scatter(
     const void* in, void* out, int64_t count, int32_t dtype, int32_t op) {
   begin(kReduceScatter, count, dtype, op);
-  const int64_t element = dtype_bytes(dtype);
+  const int64_t element = size_of(dtype);
   const auto* source = static_cast<const std::byte*>(in);
   auto* target = static_cast<std::byte*>(out);
   const auto from = [&](int rank, Part part) {
@@ -181,7 +182,7 @@ void RankedGroup::reduce_scatter(
 
 void RankedGroup::all_gather(const void* in, void* out, int64_t count, int32_t dtype) {
   begin(kAllGather, count, dtype, 0);
-  const int64_t element = dtype_bytes(dtype);
+  const int64_t element = size_of(dtype);
   const auto* source = static_cast<const std::byte*>(in);
   auto* target = static_cast<std::byte*>(out);
   if (args_.size == 1) {
@@ -214,7 +215,7 @@ void RankedGroup::broadcast(void* data, int64_t count, int32_t dtype, int32_t ro
   if (args_.size == 1) {
     return;
   }
-  const int64_t element = dtype_bytes(dtype);
+  const int64_t element = size_of(dtype);
   auto* bytes = static_cast<std::byte*>(data);
   const int64_t piece = group_->slot_bytes / element;
   pipeline(
@@ -235,7 +236,7 @@ void RankedGroup::broadcast(void* data, int64_t count, int32_t dtype, int32_t ro
 
 void RankedGroup::all_to_all(const void* in, void* out, int64_t count, int32_t dtype) {
   begin(kAllToAll, count, dtype, 0);
-  const int64_t element = dtype_bytes(dtype);
+  const int64_t element = size_of(dtype);
   const auto* source = static_cast<const std::byte*>(in);
   auto* target = static_cast<std::byte*>(out);
   const int64_t share = share_bytes();

@@ -14,6 +14,7 @@
 
 #include <sys/syscall.h>
 
+#include "strata/cpp/dtype.hpp"
 #include "strata/cpp/error.hpp"
 #include "strata/kit/reduce.hpp"
 
@@ -109,7 +110,7 @@ void RankedGroup::begin(int32_t kind, int64_t count, int32_t dtype, int32_t deta
     throw Error(STRATA_E_ARGUMENT,
                 text("group \"", args_.name, "\": a collective of ", count, " elements"));
   }
-  dtype_bytes(dtype);
+  static_cast<void>(size_of(dtype));
   call_ = {count, kind, dtype, detail, call_.sequence + 1};
   if (is_aborted()) {
     throw_aborted();

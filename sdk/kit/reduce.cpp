@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "strata/cpp/dtype.hpp"
 #include "strata/cpp/error.hpp"
 #include "strata/kit/float16.hpp"
 
@@ -108,52 +109,6 @@ void reduce_op(std::span<const std::byte* const> rows, std::byte* out, int64_t c
 
 }  // namespace
 
-int64_t dtype_bytes(int32_t dtype) {
-  switch (dtype) {
-    case STRATA_U8:
-    case STRATA_I8:
-    case STRATA_BOOL:
-      return 1;
-    case STRATA_F16:
-    case STRATA_BF16:
-      return 2;
-    case STRATA_I32:
-    case STRATA_F32:
-      return 4;
-    case STRATA_I64:
-    case STRATA_F64:
-      return 8;
-    default:
-      throw Error(STRATA_E_ARGUMENT,
-                  text("dtype ", dtype, " is no element type of strata/abi/core.h"));
-  }
-}
-
-const char* dtype_name(int32_t dtype) {
-  switch (dtype) {
-    case STRATA_U8:
-      return "u8";
-    case STRATA_I8:
-      return "i8";
-    case STRATA_BOOL:
-      return "bool";
-    case STRATA_F16:
-      return "f16";
-    case STRATA_BF16:
-      return "bf16";
-    case STRATA_I32:
-      return "i32";
-    case STRATA_F32:
-      return "f32";
-    case STRATA_I64:
-      return "i64";
-    case STRATA_F64:
-      return "f64";
-    default:
-      return "?";
-  }
-}
-
 const char* reduce_name(int32_t op) {
   switch (op) {
     case STRATA_SUM:
@@ -192,7 +147,7 @@ void reduce_rows(std::span<const std::byte* const> rows,
     case STRATA_F64:
       return reduce_op<double>(rows, out, count, op);
     default:
-      dtype_bytes(dtype);
+      static_cast<void>(size_of(dtype));
   }
 }
 

@@ -10,14 +10,15 @@
 #include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
 
+#include "strata/cpp/dtype.hpp"
 #include "strata/kit/reduce.hpp"
 
 namespace gloo_backend {
 namespace {
 
 using std::chrono::milliseconds;
+using strata::size_of;
 using strata::kit::Call;
-using strata::kit::dtype_bytes;
 
 constexpr int64_t kPieceBytes = 8 << 20;  // of one exchange, all slices together
 constexpr milliseconds kLook{200};        // between looks for an abort
@@ -78,7 +79,7 @@ void GlooGroup::begin(int32_t kind, int64_t count, int32_t dtype, int32_t detail
         STRATA_E_ARGUMENT,
         strata::text("group \"", name_, "\": a collective of ", count, " elements"));
   }
-  dtype_bytes(dtype);
+  static_cast<void>(size_of(dtype));
   call_ = {count, kind, dtype, detail, call_.sequence + 1};
   throw_if_aborted();
   if (check_calls_ && size_ > 1) {
@@ -101,7 +102,7 @@ void GlooGroup::compare_calls() {
 
 GlooGroup::Pending GlooGroup::all_reduce(void* data, int64_t count, int32_t dtype, int32_t op) {
   begin(strata::kit::kAllReduce, count, dtype, op);
-  const int64_t element = dtype_bytes(dtype);
+  const int64_t element = size_of(dtype);
   const int64_t piece = kPieceBytes / element;
   auto* bytes = static_cast<std::byte*>(data);
   for (int64_t index = 0; size_ > 1 && index < pieces_of(count, piece); ++index) {
@@ -123,7 +124,7 @@ GlooGroup::Pending GlooGroup::all_reduce(void* data, int64_t count, int32_t dtyp
 GlooGroup::Pending GlooGroup::reduce_scatter(
     const void* in, void* out, int64_t count, int32_t dtype, int32_t op) {
   begin(strata::kit::kReduceScatter, count, dtype, op);
-  const int64_t element = dtype_bytes(dtype);
+  const int64_t element = size_of(dtype);
   const int64_t piece = std::max<int64_t>(1, kPieceBytes / element / size_);
   const auto* source = static_cast<const std::byte*>(in);
   for (int64_t index = 0; index < pieces_of(count, piece); ++index) {
@@ -142,7 +143,7 @@ GlooGroup::Pending GlooGroup::reduce_scatter(
 
 GlooGroup::Pending GlooGroup::all_gather(const void* in, void* out, int64_t count, int32_t dtype) {
   begin(strata::kit::kAllGather, count, dtype, 0);
-  const int64_t element = dtype_bytes(dtype);
+  const int64_t element = size_of(dtype);
   const int64_t piece = std::max<int64_t>(1, kPieceBytes / element / size_);
   auto* target = static_cast<std::byte*>(out);
   for (int64_t index = 0; index < pieces_of(count, piece); ++index) {
@@ -166,7 +167,7 @@ GlooGroup::Pending GlooGroup::broadcast(void* data, int64_t count, int32_t dtype
         strata::text("group \"", name_, "\": broadcast from rank ", root, " of ", size_));
   }
   begin(strata::kit::kBroadcast, count, dtype, root);
-  const int64_t element = dtype_bytes(dtype);
+  const int64_t element = size_of(dtype);
   const int64_t piece = kPieceBytes / element;
   auto* bytes = static_cast<std::byte*>(data);
   for (int64_t index = 0; size_ > 1 && index < pieces_of(count, piece); ++index) {
@@ -191,7 +192,7 @@ GlooGroup::Pending GlooGroup::broadcast(void* data, int64_t count, int32_t dtype
 
 GlooGroup::Pending GlooGroup::all_to_all(const void* in, void* out, int64_t count, int32_t dtype) {
   begin(strata::kit::kAllToAll, count, dtype, 0);
-  const int64_t element = dtype_bytes(dtype);
+  const int64_t element = size_of(dtype);
   const int64_t piece = std::max<int64_t>(1, kPieceBytes / element / size_);
   const auto* source = static_cast<const std::byte*>(in);
   auto* target = static_cast<std::byte*>(out);

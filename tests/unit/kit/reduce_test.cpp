@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "strata/cpp/error.hpp"
+#include "strata/cpp/dtype.hpp"
 #include "strata/kit/float16.hpp"
 
 namespace strata::kit {
@@ -93,6 +93,22 @@ TEST(ReduceRows, RefusesWhatIsNoTypeOrOperation) {
 
   EXPECT_THROW(reduce(one, 99, STRATA_SUM), Error);
   EXPECT_THROW(reduce(one, STRATA_F32, 7), Error);
+}
+
+TEST(Dtype, HasItsSizeAndNameAlsoAtCompileTime) {
+  static_assert(size_of(STRATA_BOOL) == 1 && size_of(STRATA_U8) == 1 && size_of(STRATA_I8) == 1);
+  static_assert(size_of(STRATA_F16) == 2 && size_of(STRATA_BF16) == 2);
+  static_assert(size_of(STRATA_I32) == 4 && size_of(STRATA_F32) == 4);
+  static_assert(size_of(STRATA_I64) == 8 && size_of(STRATA_F64) == 8);
+  EXPECT_STREQ(dtype_name(STRATA_BF16), "bf16");
+  EXPECT_STREQ(dtype_name(STRATA_I64), "i64");
+}
+
+TEST(Dtype, OfAnUnknownNumberIsAnErrorNotAGuess) {
+  for (const int32_t unknown : {-1, 2, 8, 99}) {
+    EXPECT_THROW(static_cast<void>(size_of(unknown)), Error) << unknown;
+    EXPECT_STREQ(dtype_name(unknown), "?");
+  }
 }
 
 TEST(Half, ComesBackFromFloatForEveryBitPatternThatIsNoNaN) {

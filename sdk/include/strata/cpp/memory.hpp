@@ -4,27 +4,10 @@
 #include <span>
 #include <utility>
 
+#include "strata/cpp/dtype.hpp"
 #include "strata/cpp/host.hpp"
 
 namespace strata {
-
-/// Bytes of one element.
-STRATA_HIDDEN constexpr int64_t size_of(int32_t dtype) {
-  switch (dtype) {
-    case STRATA_U8:
-    case STRATA_I8:
-    case STRATA_BOOL:
-      return 1;
-    case STRATA_F16:
-    case STRATA_BF16:
-      return 2;
-    case STRATA_I64:
-    case STRATA_F64:
-      return 8;
-    default:
-      return 4;
-  }
-}
 
 /// Memory behind a storage that never changes. Move-only; frees itself.
 class STRATA_HIDDEN Buffer {

@@ -9,12 +9,6 @@
 
 namespace strata::kit {
 
-/// Bytes of one element. Errors: STRATA_E_ARGUMENT, not an element type.
-int64_t dtype_bytes(int32_t dtype);
-
-/// "f32", "bf16", …; "dtype 99" is not known and gives "?".
-const char* dtype_name(int32_t dtype);
-
 /// "sum", "max", "min", or "?".
 const char* reduce_name(int32_t op);
 
