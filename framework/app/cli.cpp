@@ -86,6 +86,20 @@ void add_plugin(CLI::App& app, Action& action) {
   });
 }
 
+void add_data(CLI::App& app, Action& action) {
+  CLI::App* data = app.add_subcommand("data", "make data sets")->require_subcommand(1);
+  CLI::App* tokenize = data->add_subcommand("tokenize", "text to tokens, one for each byte, for TokenDataset");
+  auto files = std::make_shared<std::vector<std::string>>();
+  auto out = std::make_shared<std::string>();
+  auto dtype = std::make_shared<std::string>("uint16");
+  tokenize->add_option("files", *files, "texts, in order")->required();
+  tokenize->add_option("--out", *out, "the file to write")->required();
+  tokenize->add_option("--dtype", *dtype, "of a token, default uint16")->check(CLI::IsMember({"uint16", "uint32"}));
+  tokenize->callback([&action, files, out, dtype] {
+    action = [=] { return data_tokenize(*files, *out, *dtype); };
+  });
+}
+
 }  // namespace
 
 void print_error(const std::exception& error) { std::fprintf(stderr, "error: %s\n", error.what()); }
@@ -99,6 +113,7 @@ int run_cli(int argc, char** argv) {
   add_run(app, "test", "test a model", train::Command::kTest, action);
   add_config(app, action);
   add_plugin(app, action);
+  add_data(app, action);
   app.add_subcommand("env", "this program, machine and libraries")->callback([&action] {
     action = [] {
       print_env();
