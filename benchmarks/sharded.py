@@ -26,8 +26,8 @@ class Case:
 
 
 MLP = Case("3-layer MLP", "mlp", 2000, 400, 1, "ms", heavy=False, judge="FSDP2", limit=0.15)
-RESNET = Case("ResNet-50, batch 128", "resnet50", 8, 8, 2)
-GPT2 = Case("GPT-2 163 M, seq 128, batch 2", "gpt2", 4, 4, 1, limit=1.0)
+RESNET = Case("ResNet-50, batch 128", "resnet50", 6, 6, 2)
+GPT2 = Case("GPT-2 163 M, seq 128, batch 2", "gpt2", 4, 3, 1, limit=1.0)
 
 
 def ours(bench, case, strategy):
