@@ -18,6 +18,10 @@ size_t BucketOrder::note(int32_t param, std::string_view name, std::string_view 
     return 0;
   }
   const size_t bucket = bucket_of_[id];
+  if (bucket < ready_ && late_ == Late::kAdded) {
+    surprised_ = true;
+    return ready_;
+  }
   if (bucket < ready_) {
     throw run_error("parameter \"", name, "\" received another gradient after its bucket was sent: this model uses "
                     "parameters a varying number of times; ", advice);
@@ -32,9 +36,10 @@ size_t BucketOrder::note(int32_t param, std::string_view name, std::string_view 
 }
 
 void BucketOrder::learn() {
-  if (!learned_) {
+  if (!learned_ || surprised_) {
     expected_ = seen_;
     learned_ = true;
+    surprised_ = false;
   }
 }
 

@@ -47,10 +47,10 @@ void ShardedUnits::estimate(const strata_estimate_args& args, strata_estimate& o
       continue;
     }
     // Backward is the peak: a unit's values and gradients, what is gathered ahead, what is still being reduced.
-    const int64_t ahead = options_.backward.units > 0 ? next_values : 0;
+    const int64_t ahead = args.asynchronous != 0 && options_.backward.units > 0 ? next_values : 0;
     peak = std::max(peak, (stays ? 0 : cost.values + ahead) + (window ? 0 : cost.grads + after_grads));
     next_values = cost.values > 0 ? cost.values : next_values;
-    after_grads = options_.overlap && cost.grads > 0 ? cost.grads : after_grads;
+    after_grads = args.asynchronous != 0 && options_.overlap && cost.grads > 0 ? cost.grads : after_grads;
   }
   // The root encloses all others, so what it has is there with each of them.
   out.unit_bytes = peak + (stays ? sum.values : costs[0].values) + (window ? sum.grads : costs[0].grads);

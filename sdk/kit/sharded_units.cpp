@@ -44,6 +44,7 @@ void ShardedUnits::gather_begin(int32_t unit) {
       if (!piece.present()) {
         live_ += piece.layout().numel();
         piece.gather_begin();
+        asynchronous_ = asynchronous_ || piece.gathering();
       }
     }
   });
@@ -73,11 +74,15 @@ void ShardedUnits::use(int32_t unit, const Lookahead& ahead, const strata_step_c
   }
   if (first && (ctx.flags & STRATA_CTX_EVAL) == 0) {
     order_.note(unit);
+    uses_.push_back(unit);
     look_ahead(ahead);
   }
 }
 
 void ShardedUnits::look_ahead(const Lookahead& ahead) {
+  if (!asynchronous_) {
+    return;
+  }
   int64_t units = 0;
   int64_t elements = 0;
   for (const int32_t next : order_.upcoming()) {
@@ -196,7 +201,8 @@ void ShardedUnits::reduce(int32_t unit) {
     for_unit(model_, unit, "reducing the gradients of", [&] { piece.reduce_begin(); });
     reducing_.push_back(&piece);
   }
-  finish_reductions(options_.overlap ? 1 : 0);
+  const bool hides = options_.overlap && !reducing_.empty() && reducing_.back()->busy();
+  finish_reductions(hides ? 1 : 0);
 }
 
 void ShardedUnits::finish_reductions(size_t left) {
@@ -216,7 +222,8 @@ void ShardedUnits::backward_done(const strata_step_ctx& ctx) {
     finish_reductions(0);
   }
   if ((ctx.flags & STRATA_CTX_LAST_MICRO) != 0) {
-    agree_on_touched(runtime_, model_);
+    agree_on_touched(runtime_, model_, uses_);
+    uses_.clear();
   }
   if (options_.reshard_after_forward || synchronises(ctx)) {
     evict_unused();
@@ -232,6 +239,7 @@ void ShardedUnits::iter_end(const strata_step_ctx& ctx) {
 
 void ShardedUnits::abort_iter() noexcept {
   reducing_.clear();
+  uses_.clear();
   for (Unit& unit : units_) {
     unit.active = false;
     for (FlatShard& piece : unit.pieces) {

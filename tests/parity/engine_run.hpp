@@ -37,6 +37,7 @@ struct EngineRun {
   std::string wrapper_type = "OptimWrapper";
   bool keep_updates = false;
   bool poison = true;
+  std::string backend = "threads";
   std::string resume{};   // a checkpoint to go on from
   int first_step = 0;     // updates done before
   /// Before the first step and after the last one, on every rank.

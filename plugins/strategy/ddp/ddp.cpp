@@ -92,7 +92,8 @@ class DdpStrategy final : public strata::Strategy {
     for (const strata::kit::Bucket& b : store_.buckets()) {
       waits_for.push_back(b.trainable ? static_cast<int64_t>(b.slots.size()) : 0);
     }
-    order_ = strata::kit::BucketOrder(std::move(bucket_of), std::move(waits_for));
+    order_ = strata::kit::BucketOrder(std::move(bucket_of), std::move(waits_for),
+                                      strata::kit::BucketOrder::Late::kRefused);
   }
 
   void optim_views(const strata::OptimViewSink& out) override { store_.optim_views(out); }

@@ -47,6 +47,7 @@ void Bucketed::estimate(const strata_estimate_args& args, strata_estimate& out) 
   const bool cut = config_.zero.stage > 0;
   const kit::Mesh mesh = cut ? kit::Mesh(1, args.world_size) : kit::Mesh(args.world_size, 1);
   const bool once = config_.zero.stage < 2 && whole_gradients();
+  const bool hides = args.asynchronous != 0 && config_.zero.overlaps();
   int64_t before = 0;
   for (const Plan& plan : plan_buckets(model, mesh)) {
     const kit::FlatCost cost = kit::cost_of(kit::lay_out(model, plan.params, mesh.shards()), plan.spec,
@@ -55,7 +56,7 @@ void Bucketed::estimate(const strata_estimate_args& args, strata_estimate& out) 
     out.grad_bytes += cost.grad_bytes;
     out.optim_bytes += cost.optim_bytes;
     out.sent_bytes_per_step += cost.reduce * (once ? 1 : args.accumulation) + cost.publish;
-    out.unit_bytes = std::max(out.unit_bytes, cost.grads + (config_.zero.overlaps() ? before : 0));
+    out.unit_bytes = std::max(out.unit_bytes, cost.grads + (hides ? before : 0));
     before = cost.grads;
   }
   out.sent_bytes_per_step += kit::touched_bytes(model, args.world_size);
@@ -92,7 +93,9 @@ void Bucketed::materialize(int32_t) {
     buckets_.emplace_back(runtime_, kit::lay_out(model_, plan.params, mesh_.shards()), plan.spec);
     buckets_.back().fill();
   }
-  order_ = kit::BucketOrder(std::move(bucket_of), std::move(waits_for));
+  // What was summed in place takes no more; a sum that was added to the own slice takes another.
+  order_ = kit::BucketOrder(std::move(bucket_of), std::move(waits_for),
+                            whole_gradients() ? kit::BucketOrder::Late::kRefused : kit::BucketOrder::Late::kAdded);
   for (size_t unit = 0; unit < model_.units().size(); ++unit) {
     Params(runtime_).init_buffers(static_cast<int32_t>(unit));
   }
@@ -121,7 +124,10 @@ void Bucketed::grad_ready(int32_t param, const strata_step_ctx& ctx) {
     return;
   }
   const auto name = view(model_.params()[static_cast<size_t>(param)].name);
-  const size_t ready = order_.note(param, name, "use zero_optimization.stage = 3, which reduces whole modules");
+  if (order_.is_late(param) && buckets_[place.bucket].reducing()) {
+    finish(0);
+  }
+  const size_t ready = order_.note(param, name, "use zero_optimization.stage = 2 or 3, which add what comes late");
   buckets_[place.bucket].take(place.slot);
   launch_up_to(ready);
 }
@@ -129,18 +135,17 @@ void Bucketed::grad_ready(int32_t param, const strata_step_ctx& ctx) {
 void Bucketed::launch_up_to(size_t end) {
   for (; next_ < end; ++next_) {
     if (buckets_[next_].spec().trainable) {
-      finish(config_.zero.overlaps() ? 1 : 0);
       buckets_[next_].reduce_begin();
+      finish(config_.zero.overlaps() && buckets_[next_].busy() ? 1 : 0);
     }
   }
-  finish(config_.zero.overlaps() ? 1 : 0);
 }
 
 // Ends reductions, oldest first, until at most `left` are under way.
 void Bucketed::finish(size_t left) {
   auto open = static_cast<size_t>(
       std::count_if(buckets_.begin() + static_cast<std::ptrdiff_t>(finished_),
-                    buckets_.begin() + static_cast<std::ptrdiff_t>(next_), [](const auto& b) { return b.reducing(); }));
+                    buckets_.end(), [](const auto& b) { return b.reducing(); }));
   for (; open > left; ++finished_) {
     if (buckets_[finished_].reducing()) {
       buckets_[finished_].reduce_end();
@@ -153,10 +158,16 @@ void Bucketed::backward_done(const strata_step_ctx& ctx) {
   if (reduces(ctx)) {
     launch_up_to(buckets_.size());
     finish(0);
+    for (kit::FlatShard& bucket : buckets_) {
+      if (bucket.pending()) {  // gradients that came late
+        bucket.reduce_begin();
+        bucket.reduce_end();
+      }
+    }
     order_.learn();
   }
   if ((ctx.flags & STRATA_CTX_LAST_MICRO) != 0) {
-    kit::agree_on_touched(runtime_, model_);
+    kit::agree_on_touched(runtime_, model_, {});
   }
 }
 

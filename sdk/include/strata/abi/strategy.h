@@ -136,7 +136,7 @@ typedef struct strata_estimate_args {
   int32_t world_size;
   int32_t optim_state_per_element; /* state numbers the optimizer keeps per element, e.g. 2 */
   int32_t accumulation;            /* micro-batches in a step */
-  int32_t reserved;
+  int32_t asynchronous;            /* 1: collectives run beside the computation, so buffers are held ahead for them */
 } strata_estimate_args;
 
 /* --- events --------------------------------------------------------------------------------------------- */

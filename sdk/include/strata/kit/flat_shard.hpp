@@ -50,6 +50,8 @@ class STRATA_HIDDEN FlatShard {
   void gather_begin();
   /// Ends it: values may be used.
   void gather_end();
+  /// Whether a gather still runs that gather_end() would wait for.
+  [[nodiscard]] bool gathering() const { return static_cast<bool>(gathering_); }
   /// Lets the whole values go. Nothing for a resident piece.
   void evict();
   /// After an update: brings the whole values of a resident piece up to date. Collective.
@@ -64,7 +66,10 @@ class STRATA_HIDDEN FlatShard {
   [[nodiscard]] bool pending() const { return pending_; }
   void reduce_begin();
   void reduce_end();
+  /// Between reduce_begin() and reduce_end().
   [[nodiscard]] bool reducing() const { return under_way_; }
+  /// Whether reduce_end() would have to wait.
+  [[nodiscard]] bool busy() const { return static_cast<bool>(reducing_); }
   /// After an update: what comes next replaces what is there.
   void clear_gradients();
   /// After a failure: ends what is under way, forgets gradients, evicts.

@@ -131,8 +131,10 @@ class STRATA_HIDDEN ShardedUnits {
   std::vector<int32_t> owners_;
   std::vector<Place> places_;
   AccessOrder order_;
+  std::vector<int32_t> uses_;  // since the last update, to be compared with the other ranks'
   std::deque<FlatShard*> reducing_;
   int64_t live_ = 0;  // elements present of pieces that come and go
+  bool asynchronous_ = false;  // a gather has gone on after its call: only then does foresight hide anything
 };
 
 }  // namespace strata::kit

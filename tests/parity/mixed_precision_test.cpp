@@ -1,0 +1,134 @@
+// bf16 and fp16 under sharding strategies against an emulation in plain LibTorch that casts at the same points: masters
+// in fp32, forward and backward in half precision, gradients cast to fp32 one by one and added in rank order.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <map>
+
+#include "engine_run.hpp"
+
+namespace strata::test {
+namespace {
+
+constexpr int kWorld = 2;
+constexpr int kSteps = 10;
+constexpr double kLr = 0.125;  // a power of two: lr * g is exact, so is the emulation's order of operations
+const std::vector<std::string>& layers() {
+  static const std::vector<std::string> names = {"fc1", "fc2", "head"};
+  return names;
+}
+
+using Weights = std::map<std::string, at::Tensor>;
+
+EngineRun run_of(const std::string& strategy, int world) {
+  EngineRun run;
+  run.strategy = strategy;
+  run.world = world;
+  run.steps = kSteps;
+  run.optimizer = "{ type = \"SGD\", lr = 0.125 }";
+  return run;
+}
+
+Weights initial_weights() {
+  EngineRun run = run_of("SingleDeviceStrategy", 1);
+  run.steps = 0;
+  return run_engine(run).weights;
+}
+
+// The batch that run_engine makes for micro-batch m.
+struct Batch {
+  at::Tensor img;
+  at::Tensor label;
+};
+
+std::vector<Batch> seen_batches() {
+  std::vector<Batch> out;
+  for (int64_t m = 0; m < kSteps * kWorld; ++m) {
+    const at::Tensor rows = at::arange(6 * 20, at::kDouble).add(static_cast<double>(m) * 131).mul(0.7).sin();
+    out.push_back({rows.view({6, 20}).to(at::kFloat), at::arange(m, m + 6, at::kLong).remainder(5)});
+  }
+  return out;
+}
+
+unit::Fields batches(int64_t first, int64_t) {
+  static const std::vector<Batch> all = seen_batches();
+  const Batch& b = all.at(static_cast<size_t>(first));
+  return {{"img", b.img}, {"label", b.label}};
+}
+
+// One micro-batch: its loss, and its gradients in fp32 added to `sums`.
+double emulate(const Weights& masters, at::ScalarType half, const Batch& batch, Weights& sums) {
+  Weights leaves;
+  for (const auto& [name, master] : masters) {
+    leaves[name] = master.to(half).requires_grad_();
+  }
+  at::Tensor x = batch.img.to(half);
+  for (const std::string& layer : layers()) {
+    x = at::linear(layer == "fc1" ? x : at::gelu(x), leaves.at(layer + ".weight"), leaves.at(layer + ".bias"));
+  }
+  const at::Tensor loss = at::cross_entropy_loss(x.to(at::kFloat), batch.label);
+  torch::autograd::backward({loss}, {at::full({}, 1.0 / kWorld, at::kFloat)});
+  for (const auto& [name, leaf] : leaves) {
+    const at::Tensor grad = leaf.grad().to(at::kFloat);
+    sums[name] = sums.count(name) == 0 ? grad : sums.at(name) + grad;
+  }
+  return loss.item<double>();
+}
+
+std::vector<std::vector<double>> emulated_losses(at::ScalarType half) {
+  Weights masters = initial_weights();
+  std::vector<std::vector<double>> losses;
+  for (int step = 0; step < kSteps; ++step) {
+    Weights sums;
+    losses.emplace_back();
+    for (int rank = 0; rank < kWorld; ++rank) {
+      const unit::Fields fields = batches(step * kWorld + rank, 1);
+      losses.back().push_back(emulate(masters, half, {fields[0].second, fields[1].second}, sums));
+    }
+    for (auto& [name, master] : masters) {
+      master = master - sums.at(name) * kLr;
+    }
+  }
+  return losses;
+}
+
+std::string fsdp(const std::string& dtype) {
+  return R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = "always_wrap_policy", mixed_precision = { param_dtype = ")" +
+         dtype + "\" } } }";
+}
+
+std::string zero(int stage, const std::string& dtype) {
+  return "{ type = \"DeepSpeedStrategy\", inputs_to_half = [0], " + std::string(dtype == "float16" ? "fp16" : "bf16") +
+         " = { enabled = true }, zero_optimization = { stage = " + std::to_string(stage) + " } }";
+}
+
+class MixedPrecision : public testing::TestWithParam<const char*> {};
+
+TEST_P(MixedPrecision, EqualsTheEmulationToTheBit) {
+  const std::string dtype = GetParam();
+  const auto expected = emulated_losses(dtype == "float16" ? at::kHalf : at::kBFloat16);
+
+  for (const std::string& strategy : {fsdp(dtype), zero(0, dtype), zero(1, dtype), zero(2, dtype), zero(3, dtype)}) {
+    EngineRun run = run_of(strategy, kWorld);
+    run.batches = batches;
+    EXPECT_EQ(run_engine(run).losses, expected) << strategy;
+  }
+}
+
+TEST_P(MixedPrecision, OnOneRankHasMastersOfItsOwn) {
+  const std::string dtype = GetParam();
+  EngineRun run = run_of(fsdp(dtype), 1);
+  run.accumulation = kWorld;
+  run.batches = batches;
+  EngineRun other = run;
+  other.strategy = zero(3, dtype);
+
+  EXPECT_EQ(run_engine(run).losses, run_engine(other).losses);
+}
+
+INSTANTIATE_TEST_SUITE_P(Dtypes, MixedPrecision, testing::Values("bfloat16", "float16"),
+                         [](const auto& p) { return std::string(p.param); });
+
+}  // namespace
+}  // namespace strata::test

@@ -1,0 +1,165 @@
+// Bytes kept and sent, measured, against the formulas of the field and against the strategies' own estimates.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "engine_run.hpp"
+#include "unit/memory.hpp"
+
+namespace strata::test {
+namespace {
+
+constexpr const char* kUntied =
+    R"(type = "GPT2", vocab_size = 401, n_positions = 32, n_layer = 4, n_head = 4, n_embd = 128, embd_pdrop = 0, resid_pdrop = 0, attn_pdrop = 0, tie_word_embeddings = false)";
+
+struct Measured {
+  double parameters = 0;    // elements
+  double root = 0;          // elements that the root owns
+  double largest_unit = 0;  // elements
+  double states = 0;        // bytes that stay
+  double peak = 0;          // bytes
+  double sent = 0;          // bytes of a step
+  strata_estimate estimate{};
+};
+
+void look(train::Session& session, train::Engine& engine, int world, int accumulation, Measured& out) {
+  for (const unit::Unit& u : engine.model().units()) {
+    double elements = 0;
+    for (const int32_t id : u.params) {
+      elements += static_cast<double>(engine.model().param(id).tensor.numel());
+    }
+    out.parameters += elements;
+    out.largest_unit = std::max(out.largest_unit, elements);
+  }
+  const unit::Memory& memory = *session.runtime().memory;
+  for (const char* tag : {"param", "shard", "grad", "optim"}) {
+    out.states += static_cast<double>(memory.tag(tag).now);
+  }
+  out.peak = out.states + static_cast<double>(memory.tag("unit").peak + memory.tag("unit_grad").peak);
+  strata_estimate_args args{};
+  args.h = STRATA_HDR(strata_estimate_args);
+  args.model = &engine.model().desc();
+  args.world_size = world;
+  args.optim_state_per_element = 2;
+  args.accumulation = accumulation;
+  out.estimate.h = STRATA_HDR(strata_estimate);
+  engine.strategy().call(&strata_strategy_api::estimate, static_cast<const strata_estimate_args*>(&args),
+                         &out.estimate);
+}
+
+Measured measure(const std::string& strategy, int world, int accumulation = 1) {
+  Measured out;
+  EngineRun run;
+  run.strategy = strategy;
+  run.model = kUntied;
+  run.world = world;
+  run.accumulation = accumulation;
+  run.steps = 3;
+  run.optimizer = R"({ type = "AdamW", lr = 1e-4 })";
+  run.batches = [](int64_t first, int64_t count) { return token_batches(first, count, 1, 8, 401); };
+  run.initially = [](train::Session& session, train::Engine&) { session.runtime().memory->reset_peak(); };
+  run.finally = [&](train::Session& session, train::Engine& engine) {
+    if (session.world().rank() == 0) {
+      look(session, engine, world, accumulation, out);
+    }
+  };
+  const EngineResult result = run_engine(run);
+  out.sent = static_cast<double>(result.bytes_sent.back());
+  return out;
+}
+
+std::string fsdp(const std::string& sharding) {
+  return "{ type = \"FSDPStrategy\", model_wrapper = { sharding_strategy = \"" + sharding +
+         "\", auto_wrap_policy = \"always_wrap_policy\" } }";
+}
+
+// Nothing kept beyond need: the formulas' stage 3.
+constexpr const char* kZero3 =
+    R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3, stage3_param_persistence_threshold = 0, stage3_max_live_parameters = 0, stage3_max_reuse_distance = 0 } })";
+
+std::string zero(int stage) {
+  return "{ type = \"DeepSpeedStrategy\", zero_optimization = { stage = " + std::to_string(stage) +
+         ", reduce_bucket_size = 60000 } }";
+}
+
+struct Case {
+  const char* name;
+  std::string strategy;
+  double whole_bytes;  // of 16 bytes a parameter: those that every rank holds
+  double sent;         // bytes a parameter sent in a step with one micro-batch, times (N - 1) / N
+  double sent_micro;   // the same for each further micro-batch
+  bool whole_values;   // values are whole for the whole of an iteration
+};
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all = {
+      {"Ddp", "{ type = \"DDPStrategy\" }", 16, 8, 0, false},
+      {"FullShard", fsdp("FULL_SHARD"), 0, 12, 8, false},
+      {"ShardGradOp", fsdp("SHARD_GRAD_OP"), 0, 8, 0, true},
+      {"Zero0", zero(0), 16, 8, 0, false},
+      {"Zero1", zero(1), 8, 8, 0, false},
+      {"Zero2", zero(2), 4, 8, 4, false},
+      {"Zero3", kZero3, 0, 12, 12, false},
+  };
+  return all;
+}
+
+class Bytes : public testing::TestWithParam<std::tuple<size_t, int>> {
+ protected:
+  [[nodiscard]] static const Case& mode() { return cases().at(std::get<0>(GetParam())); }
+  [[nodiscard]] static int world() { return std::get<1>(GetParam()); }
+};
+
+TEST_P(Bytes, OfStatesAndTrafficAreThoseOfTheFormulas) {
+  const double n = world();
+
+  const Measured m = measure(mode().strategy, world());
+
+  const double states = m.parameters * (mode().whole_bytes + (16 - mode().whole_bytes) / n);
+  EXPECT_NEAR(m.states, states, 0.01 * states);
+  const double units = 2 * 4 * m.largest_unit + (mode().whole_values ? 4 * m.parameters : 0);
+  EXPECT_LE(m.peak, states + units + 0.01 * states);
+  const double sent = m.parameters * mode().sent * (n - 1) / n;
+  EXPECT_NEAR(m.sent, sent, 0.01 * sent);
+}
+
+TEST_P(Bytes, OfAWindowOfThreeAreThoseOfTheFormulas) {
+  const double n = world();
+
+  const Measured m = measure(mode().strategy, world(), 3);
+
+  const double sent = m.parameters * (mode().sent + 2 * mode().sent_micro) * (n - 1) / n;
+  EXPECT_NEAR(m.sent, sent, 0.01 * sent);
+}
+
+TEST_P(Bytes, AreWhatTheStrategyEstimates) {
+  const Measured m = measure(mode().strategy, world());
+
+  const strata_estimate& e = m.estimate;
+  const auto states = static_cast<double>(e.param_bytes + e.grad_bytes + e.optim_bytes);
+  EXPECT_NEAR(states, m.states, 0.05 * m.states);
+  EXPECT_NEAR(states + static_cast<double>(e.unit_bytes), m.peak, 0.05 * m.peak);
+  EXPECT_NEAR(static_cast<double>(e.sent_bytes_per_step), m.sent, 0.05 * m.sent);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, Bytes,
+                         testing::Combine(testing::Range<size_t>(0, cases().size()), testing::Values(2, 4)),
+                         [](const auto& p) {
+                           return std::string(cases().at(std::get<0>(p.param)).name) + "On" +
+                                  std::to_string(std::get<1>(p.param));
+                         });
+
+// DeepSpeed's own defaults: small parameters stay, and so does what is used again soon.
+TEST(BytesOfDefaults, OfStage3AreWhatTheStrategyEstimates) {
+  const Measured m = measure("{ type = \"DeepSpeedStrategy\", zero_optimization = { stage = 3 } }", 2);
+
+  const strata_estimate& e = m.estimate;
+  const auto states = static_cast<double>(e.param_bytes + e.grad_bytes + e.optim_bytes);
+  EXPECT_NEAR(states, m.states, 0.05 * m.states);
+  EXPECT_NEAR(states + static_cast<double>(e.unit_bytes), m.peak, 0.05 * m.peak);
+  EXPECT_NEAR(static_cast<double>(e.sent_bytes_per_step), m.sent, 0.05 * m.sent);
+}
+
+}  // namespace
+}  // namespace strata::test
