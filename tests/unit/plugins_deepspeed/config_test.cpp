@@ -66,11 +66,12 @@ TEST(DeepSpeedConfig, OverlapIsOnAtStageThreeOnlyUnlessSaid) {
 
 TEST(DeepSpeedConfig, TakesIntegersAsFloatsAndNumbersAsTexts) {
   const Zero z =
-      json(R"({"zero_optimization": {"reduce_bucket_size": 5e7, "sub_group_size": "1e9"}})")
+      json(
+          R"({"zero_optimization": {"reduce_bucket_size": 5e7, "stage3_max_live_parameters": "1e9"}})")
           .config.zero;
 
   EXPECT_EQ(z.reduce_bucket_size, 50'000'000);
-  EXPECT_EQ(z.sub_group_size, 1'000'000'000);
+  EXPECT_EQ(z.max_live_parameters, 1'000'000'000);
   EXPECT_EQ(json(R"({"fp16": {"loss_scale": "128"}})").config.fp16.loss_scale, 128);
 }
 
@@ -213,15 +214,14 @@ TEST(DeepSpeedConfig, ItsBlockForTheLogSaysWhatCounts) {
   EXPECT_EQ(
       shown(toml(kSeed).config),
       "DeepSpeed: ZeRO stage 3, fp16, loss scale from 2^15, window 500, hysteresis 2, at least 1\n"
-      "  gradients: clipping as optim_wrapper.clip_grad says; mean over ranks; added in fp32, sent "
-      "in their own "
-      "type\n"
-      "  buckets: reduce_bucket_size 50000000, overlap_comm true, reduce_scatter true, "
-      "contiguous_gradients "
-      "true\n"
-      "  parameters: prefetch_bucket_size 50000000, param_persistence_threshold 100000, "
-      "max_live_parameters "
-      "1000000000, max_reuse_distance 1000000000, sub_group_size 1000000000");
+      "  gradients: clipping as optim_wrapper.clip_grad says; mean over ranks; added in fp32, "
+      "sent in their own type\n"
+      "  overlap_comm true, prefetch_bucket_size 50000000, param_persistence_threshold 100000, "
+      "max_live_parameters 1000000000, max_reuse_distance 1000000000");
+  EXPECT_EQ(shown(json(R"({"bf16": {"enabled": true}, "gradient_clipping": 0})").config),
+            "DeepSpeed: ZeRO stage 0, bf16, check_grad_overflow true\n"
+            "  gradients: clipping off; mean over ranks; added in fp32, sent in their own type\n"
+            "  overlap_comm false, reduce_bucket_size 500000000");
 }
 
 }  // namespace

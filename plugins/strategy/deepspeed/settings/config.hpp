@@ -22,11 +22,15 @@ struct STRATA_HIDDEN Fp16 {
   bool consecutive_hysteresis = false;
   int64_t min_loss_scale = 1;
   int64_t min_loss_scale_warnings = 10;  // ours: overflows at the minimum before the run is ended
+
+  friend bool operator==(const Fp16&, const Fp16&) = default;
 };
 
 struct STRATA_HIDDEN Bf16 {
   bool enabled = false;
   bool check_grad_overflow = true;  // skip an update with inf or NaN in the gradients
+
+  friend bool operator==(const Bf16&, const Bf16&) = default;
 };
 
 /// `zero_optimization`. Sizes are in elements.
@@ -34,23 +38,18 @@ struct STRATA_HIDDEN Zero {
   int64_t stage = 0;
   int64_t reduce_bucket_size = 500'000'000;
   std::optional<bool> overlap_comm;  // absent: at stage 3 only
-  bool contiguous_gradients = true;
-  bool reduce_scatter = true;
-  bool round_robin_gradients = false;
-  bool ignore_unused_parameters = true;
-  int64_t sub_group_size = 1'000'000'000;
   int64_t prefetch_bucket_size = 50'000'000;
   int64_t param_persistence_threshold = 100'000;
   int64_t model_persistence_threshold = std::numeric_limits<int64_t>::max();
   int64_t max_live_parameters = 1'000'000'000;
   int64_t max_reuse_distance = 1'000'000'000;
-  int64_t module_granularity_threshold = 0;  // 0: no leaf is chosen automatically
   std::vector<std::string> leaf_classes;
   std::vector<std::string> leaf_names;
   std::vector<std::string> leaf_name_suffixes;
-  bool log_trace_cache_warnings = false;
 
   [[nodiscard]] bool overlaps() const { return overlap_comm.value_or(stage == 3); }
+
+  friend bool operator==(const Zero&, const Zero&) = default;
 };
 
 /// The batch triad as given; see batch.hpp for what follows from it.
@@ -58,12 +57,16 @@ struct STRATA_HIDDEN BatchKeys {
   std::optional<int64_t> train;  // samples of one update, all ranks together
   std::optional<int64_t> micro;  // samples of one rank's iteration
   std::optional<int64_t> accumulation;
+
+  friend bool operator==(const BatchKeys&, const BatchKeys&) = default;
 };
 
 /// A position in the preprocessed batch, or the name of one of its fields.
 struct STRATA_HIDDEN HalfInput {
   int64_t position = -1;  // -1: by name
   std::string name;
+
+  friend bool operator==(const HalfInput&, const HalfInput&) = default;
 };
 
 struct STRATA_HIDDEN DeepSpeedConfig {
@@ -77,14 +80,14 @@ struct STRATA_HIDDEN DeepSpeedConfig {
   Zero zero;
   std::optional<double> gradient_clipping;  // global L2 norm; 0: off
   std::string gradient_allreduce_op = "mean";
-  bool prescale_gradients = false;
-  double gradient_predivide_factor = 1;
   std::string communication_data_type;    // "fp16", "bf16", "fp32"; empty: that of the gradients
   std::string grad_accum_dtype = "fp32";  // DeepSpeed's default is the model's
   std::string param_dtype;                // empty: by fp16 and bf16
   std::vector<HalfInput> inputs_to_half;
 
   std::vector<std::string> warnings;  // one line each; logged when the run starts
+
+  friend bool operator==(const DeepSpeedConfig&, const DeepSpeedConfig&) = default;
 
   /// STRATA_F32, STRATA_F16 or STRATA_BF16: of the weights in forward and backward.
   [[nodiscard]] int32_t model_dtype() const {

@@ -73,14 +73,14 @@ constexpr Kind kind_of() {
 
 template <class T>
 T read(const Value& value) {
-  constexpr Kind kind = kind_of<T>();
-  if constexpr (kind == Kind::kBool) {
+  constexpr Kind kKind = kind_of<T>();
+  if constexpr (kKind == Kind::kBool) {
     return value.as_bool();
-  } else if constexpr (kind == Kind::kInt) {
+  } else if constexpr (kKind == Kind::kInt) {
     return value.as_int();
-  } else if constexpr (kind == Kind::kFloat) {
+  } else if constexpr (kKind == Kind::kFloat) {
     return value.as_float();
-  } else if constexpr (kind == Kind::kText) {
+  } else if constexpr (kKind == Kind::kText) {
     return value.as_text();
   } else {
     return value.as_names();

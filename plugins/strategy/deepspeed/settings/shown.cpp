@@ -50,14 +50,13 @@ std::string shown(const DeepSpeedConfig& c) {
       << z.stage << ", " << precision(c) << "\n  gradients: clipping " << clipping(c) << "; "
       << c.gradient_allreduce_op << " over ranks; added in " << c.grad_accum_dtype << ", sent in "
       << (c.communication_data_type.empty() ? "their own type" : c.communication_data_type)
-      << "\n  buckets: reduce_bucket_size " << z.reduce_bucket_size << ", overlap_comm "
-      << yes_no(z.overlaps()) << ", reduce_scatter " << yes_no(z.reduce_scatter)
-      << ", contiguous_gradients " << yes_no(z.contiguous_gradients);
-  if (z.stage == 3) {
-    out << "\n  parameters: prefetch_bucket_size " << z.prefetch_bucket_size
-        << ", param_persistence_threshold " << z.param_persistence_threshold
-        << ", max_live_parameters " << z.max_live_parameters << ", max_reuse_distance "
-        << z.max_reuse_distance << ", sub_group_size " << z.sub_group_size;
+      << "\n  overlap_comm " << yes_no(z.overlaps());
+  if (z.stage < 3) {
+    out << ", reduce_bucket_size " << z.reduce_bucket_size;
+  } else {
+    out << ", prefetch_bucket_size " << z.prefetch_bucket_size << ", param_persistence_threshold "
+        << z.param_persistence_threshold << ", max_live_parameters " << z.max_live_parameters
+        << ", max_reuse_distance " << z.max_reuse_distance;
   }
   return out.str();
 }
