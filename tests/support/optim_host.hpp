@@ -54,7 +54,10 @@ inline const strata_autograd_api* fake_autograd() {
       STRATA_HDR(strata_autograd_api),
       [](strata_runtime* rt, int32_t dtype) { return FakeRun::note(rt, text("autocast ", dtype)); },
       [](strata_runtime* rt) { return FakeRun::note(rt, "autocast end"); },
-      [](strata_runtime*, strata_group*) -> strata_rc { return STRATA_OK; }};
+      [](strata_runtime*, strata_group*) -> strata_rc { return STRATA_OK; },
+      [](strata_runtime* rt, int32_t, int32_t, const strata_str*, uint64_t) {
+        return FakeRun::note(rt, "cast inputs");
+      }};
   return &api;
 }
 

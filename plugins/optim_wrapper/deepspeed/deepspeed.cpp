@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <string>
 
+#include "strata/cpp/json.hpp"
 #include "strata/kit/accumulating.hpp"
 
 #include "loss_scaler.hpp"
@@ -10,6 +12,7 @@
 namespace {
 
 using strata::check;
+using strata::json_float;
 using strata::deepspeed::LossScaler;
 using strata::deepspeed::read_loss_scaler;
 using strata::kit::Accumulating;
@@ -77,10 +80,10 @@ class DeepSpeedWrapper final : public Accumulating {
     if (clip().kind == Clip::Kind::kNorm) {
       double norm = 0;
       check(update.grad_norm(runtime(), clip().norm_type, &norm));
-      out.grad_norm = norm / scale();
       if (!std::isfinite(norm)) {
-        return false;
+        return false;  // no number for the log, whose mean it would spoil
       }
+      out.grad_norm = norm / scale();
       combined *= std::max(1.0, (out.grad_norm + 1e-6) / clip().limit);
     }
     int32_t found_inf = 0;
@@ -100,24 +103,26 @@ class DeepSpeedWrapper final : public Accumulating {
           "iteration ",
           ctx.iter,
           ": gradients keep overflowing at the smallest loss scale of ",
-          before,
+          json_float(before),
           ", so there is nothing left to lower. Look for inf or NaN in the data and in the loss of "
           "single iterations, lower the learning rate, or use bf16; "
           "fp16.min_loss_scale_warnings = -1 goes on regardless");
     }
+    if (!overflow) {
+      return;
+    }
+    const std::string said = strata::text(
+        "iteration ", ctx.iter, ": inf or NaN in the gradients, the update is skipped; ");
     if (verdict == LossScaler::Verdict::kAtMinimum) {
-      warn("iteration ",
-           ctx.iter,
-           ": inf or NaN in the gradients at the smallest loss scale of ",
-           before,
-           ", the update is skipped");
-    } else if (overflow) {
-      info("iteration ",
-           ctx.iter,
-           ": inf or NaN in the gradients, the update is skipped; the loss scale goes from ",
-           before,
+      warn(said, "the loss scale is the smallest allowed, ", json_float(before));
+    } else if (scaler_->scale() == before) {
+      info(said, "the loss scale stays at ", json_float(before));
+    } else {
+      info(said,
+           "the loss scale goes from ",
+           json_float(before),
            " to ",
-           scaler_->scale());
+           json_float(scaler_->scale()));
     }
   }
 

@@ -1,11 +1,11 @@
-// DeepSpeedOptimWrapper: its loss scale against sequences that DeepSpeed 0.19.8 printed, clipping,
-// and what it says.
+// DeepSpeedOptimWrapper: its loss scale against DeepSpeed's own, clipping, and what it says.
 #include <cmath>
 #include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "golden.hpp"
 #include "wrapped.hpp"
 
 namespace strata::test {
@@ -41,34 +41,45 @@ std::string refusal(const std::string& keys) {
 
 // --- the sequences
 
-TEST(DeepSpeedLossScale, FallsAtTheSecondOverflowAndHysteresisComesBackWithGrowth) {
-  Wrapped wrapped("fp16 = { initial_scale_power = 8, loss_scale_window = 4, hysteresis = 2 }");
+class LossScaleGolden : public testing::TestWithParam<GoldenCase> {
+ protected:
+  /// `case NAME JSON`, in the scaler's own words.
+  static std::string keys() {
+    const auto golden = nlohmann::json::parse(GetParam().rest);
+    return text("fp16 = {initial_scale_power = ",
+                std::log2(golden["init_scale"].get<double>()),
+                ", loss_scale_window = ",
+                golden["scale_window"].dump(),
+                ", min_loss_scale = ",
+                golden["min_scale"].dump(),
+                ", hysteresis = ",
+                golden["hysteresis"].dump(),
+                ", consecutive_hysteresis = ",
+                golden["consecutive_hysteresis"].dump(),
+                ", min_loss_scale_warnings = 0}");
+  }
+};
 
-  EXPECT_THAT(wrapped.scales("oOOoOoooooOO"),
-              ElementsAre(256, 256, 128, 128, 64, 64, 64, 64, 64, 128, 128, 64));
-  EXPECT_EQ(wrapped.skipped, 5);
+TEST_P(LossScaleGolden, IsThatOfDeepSpeedAfterEveryUpdate) {
+  Wrapped wrapped(keys());
+  const auto& overflows = GetParam().lines.at("overflow");
+  std::vector<std::string> found;
+
+  for (size_t i = 0; i < overflows.size() && (found.empty() || found.back() != "ends"); ++i) {
+    const std::string said = error_of(
+        [&] { found.push_back(text(wrapped.scales(overflows[i] == "1" ? "O" : "o").front())); });
+    if (!said.empty()) {
+      found.emplace_back("ends");
+    }
+  }
+
+  EXPECT_EQ(found, GetParam().lines.at("scale"));
 }
 
-TEST(DeepSpeedLossScale, WithConsecutiveHysteresisOnlyOverflowsInARowCount) {
-  Wrapped wrapped(
-      "fp16 = { initial_scale_power = 8, loss_scale_window = 4, hysteresis = 2, "
-      "consecutive_hysteresis = true }");
-
-  EXPECT_THAT(wrapped.scales("oOOoOoooooOO"),
-              ElementsAre(256, 256, 128, 128, 128, 128, 128, 128, 128, 256, 256, 128));
-}
-
-TEST(DeepSpeedLossScale, WithoutHysteresisFallsAtOnce) {
-  Wrapped wrapped("fp16 = { initial_scale_power = 4, loss_scale_window = 2, hysteresis = 1 }");
-
-  EXPECT_THAT(wrapped.scales("OOoooOooooo"), ElementsAre(8, 4, 4, 4, 8, 4, 4, 4, 8, 8, 16));
-}
-
-TEST(DeepSpeedLossScale, GrowsFirstAfterTheWindowAndOneUpdate) {
-  Wrapped wrapped("fp16 = { initial_scale_power = 0, loss_scale_window = 2, hysteresis = 1 }");
-
-  EXPECT_THAT(wrapped.scales("ooooooo"), ElementsAre(1, 1, 2, 2, 4, 4, 8));  // updates 3, 5, 7
-}
+INSTANTIATE_TEST_SUITE_P(Cases,
+                         LossScaleGolden,
+                         testing::ValuesIn(golden_cases("loss_scale/sequences.txt")),
+                         [](const auto& test) { return test.param.name; });
 
 TEST(DeepSpeedLossScale, AFixedOneStaysButAnOverflowIsSkipped) {
   Wrapped wrapped("fp16 = { loss_scale = 128 }");
@@ -167,7 +178,10 @@ TEST(DeepSpeedUpdate, AnInfiniteNormIsAnOverflow) {
       "clip_grad = { max_norm = 1 }\nfp16 = { initial_scale_power = 3, hysteresis = 1 }");
   wrapped.run.norm = kInf;
 
-  EXPECT_EQ(wrapped.step().skipped, 1);
+  const auto result = wrapped.step();
+
+  EXPECT_EQ(result.skipped, 1);
+  EXPECT_TRUE(std::isnan(result.grad_norm));  // the log's mean stays a number
   EXPECT_THAT(wrapped.run.calls, ElementsAre("norm 2"));
   EXPECT_EQ(wrapped.loss_factor(), 4);
 }
