@@ -4,13 +4,14 @@
 #include <filesystem>
 #include <tuple>
 
+#include "strata/cpp/error.hpp"
+
 #include "checkpoint/checkpoint_dir.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "hooks/log_options.hpp"
 #include "host/services.hpp"
 #include "optim/groups.hpp"
 #include "plugin/search.hpp"
-#include "strata/cpp/error.hpp"
 #include "train/checkpoints.hpp"
 #include "train/components.hpp"
 #include "train/contribute.hpp"
@@ -27,7 +28,8 @@ plugin::Paths plugin_paths(const train::RunConfig& run) {
   const config::Value* list = run.root->find("plugins.paths");
   for (const std::string& path : run.plugin_paths) {
     // A path of the command line is meant from where it was typed, one of a file from where that lies.
-    paths.push_back(fs::absolute(fs::path(list->origin().file).parent_path() / path).lexically_normal());
+    paths.push_back(
+        fs::absolute(fs::path(list->origin().file).parent_path() / path).lexically_normal());
   }
   return paths;
 }
@@ -37,14 +39,21 @@ void check_work_dir(const train::RunConfig& run) {
     std::error_code error;
     if (fs::exists(p, error) && !fs::is_directory(p, error)) {
       const config::Value* key = run.root->find("work_dir");
-      throw config_error(key == nullptr ? "" : key->where(), "work_dir \"", run.work_dir, "\": ", p.string(),
+      throw config_error(key == nullptr ? "" : key->where(),
+                         "work_dir \"",
+                         run.work_dir,
+                         "\": ",
+                         p.string(),
                          " is a file; name a folder");
     }
   }
 }
 
 // Batches of a pass of rank 0, or 0 when there is no such loader or its data stay closed.
-int64_t check_loader(const train::Factory& factory, const train::LoaderConfig& config, int world_size, bool open) {
+int64_t check_loader(const train::Factory& factory,
+                     const train::LoaderConfig& config,
+                     int world_size,
+                     bool open) {
   if (!config) {
     return 0;
   }
@@ -57,8 +66,10 @@ int64_t check_loader(const train::Factory& factory, const train::LoaderConfig& c
 }
 
 // pass_length: 0 when unknown.
-void check_schedules(const train::Factory& factory, const train::RunConfig& run,
-                     const border::Object<strata_optimizer_api>& optimizer, int64_t pass_length) {
+void check_schedules(const train::Factory& factory,
+                     const train::RunConfig& run,
+                     const border::Object<strata_optimizer_api>& optimizer,
+                     int64_t pass_length) {
   if (!run.train_loop.has_value()) {
     return;
   }
@@ -70,18 +81,27 @@ void check_schedules(const train::Factory& factory, const train::RunConfig& run,
   std::ignore = factory.schedulers(run, facts, table);
 }
 
-void check_hooks(const registry::Registry& registry, const train::RunConfig& run, strata_runtime* rt) {
+void check_hooks(const registry::Registry& registry,
+                 const train::RunConfig& run,
+                 strata_runtime* rt) {
   for (const hooks::HookSpec& spec : train::hook_specs_of(run)) {
-    std::ignore = registry.create<strata_hook_api>(STRATA_KIND_HOOK, spec.table(), rt, hooks::kHostKeys);
+    std::ignore =
+        registry.create<strata_hook_api>(STRATA_KIND_HOOK, spec.table(), rt, hooks::kHostKeys);
   }
   hooks::parse_log_options(run.root->find("log_processor"));
 }
 
-void check_strategy_fits(const train::RunConfig& run, const train::EngineObjects& objects, int world_size) {
+void check_strategy_fits(const train::RunConfig& run,
+                         const train::EngineObjects& objects,
+                         int world_size) {
   const int32_t most = train::caps_of(objects.strategy).max_world;
   if (most > 0 && world_size > most) {
-    throw config_error(run.root->at("strategy").where(), objects.strategy.type(), " runs on at most ", most,
-                       " rank(s), and this run has ", world_size,
+    throw config_error(run.root->at("strategy").where(),
+                       objects.strategy.type(),
+                       " runs on at most ",
+                       most,
+                       " rank(s), and this run has ",
+                       world_size,
                        ": use DDPStrategy or a sharding strategy, or fewer ranks");
   }
 }
@@ -110,8 +130,8 @@ void check_start(const train::RunConfig& run, bool trains) {
 std::unique_ptr<registry::Registry> make_registry(const train::RunConfig& run) {
   const bool strict = run.root->get_or<std::string>("plugins.trust", "normal") == "strict";
   const plugin::Trust trust = strict ? plugin::Trust::kStrict : plugin::Trust::kNormal;
-  return std::make_unique<registry::Registry>(plugin::scan(plugin::search_paths(plugin_paths(run)), trust),
-                                              host::services());
+  return std::make_unique<registry::Registry>(
+      plugin::scan(plugin::search_paths(plugin_paths(run)), trust), host::services());
 }
 
 void preflight(config::Value& root, const RunOptions& options, int world_size) {

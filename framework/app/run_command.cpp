@@ -1,12 +1,13 @@
 // strata train | val | test: one process for each rank, from the configuration to the exit code.
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-
-#include <atomic>
-#include <chrono>
 #include <filesystem>
 #include <iostream>
+
+#include "strata/cpp/error.hpp"
 
 #include "app/cli.hpp"
 #include "app/preflight.hpp"
@@ -14,7 +15,6 @@
 #include "comm/launch_info.hpp"
 #include "comm/store.hpp"
 #include "config/load.hpp"
-#include "strata/cpp/error.hpp"
 #include "train/runner.hpp"
 #include "train/session.hpp"
 
@@ -22,13 +22,16 @@ namespace strata::app {
 namespace {
 
 // Set by the signal handler, read between iterations.
-std::atomic<int> g_signal{0};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): handlers have no argument
+std::atomic<int> g_signal{
+    0};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): handlers have no argument
 
-void remember_signal(int number) { g_signal.store(number); }
+void remember_signal(int number) {
+  g_signal.store(number);
+}
 
 void catch_signals() {
   for (const int number : {SIGINT, SIGTERM}) {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = &remember_signal;
     action.sa_flags = SA_RESETHAND;  // the second one ends the process at once
     sigaction(number, &action, nullptr);
@@ -68,8 +71,11 @@ void run_or_abort(train::Session& session, const RunOptions& options) {
     run(session, options);
   } catch (const std::exception& e) {
     const int number = g_signal.load();
-    session.world().abort(text("rank ", session.world().rank(), ": ",
-                               number != 0 ? text("stopped by signal ", number) : std::string(e.what())));
+    session.world().abort(
+        text("rank ",
+             session.world().rank(),
+             ": ",
+             number != 0 ? text("stopped by signal ", number) : std::string(e.what())));
     throw;
   }
 }
@@ -89,7 +95,8 @@ int run_rank(const config::Value& root, const RunOptions& options, const comm::L
     return 0;
   } catch (const std::exception& e) {
     const int number = g_signal.load();
-    std::fprintf(stderr, "%s: rank %d: %s\n", number != 0 ? "stopped" : "error", launch.rank, e.what());
+    std::fprintf(
+        stderr, "%s: rank %d: %s\n", number != 0 ? "stopped" : "error", launch.rank, e.what());
     return number != 0 ? 128 + number : kFailed;
   }
 }
@@ -100,9 +107,15 @@ void check_launcher(const config::Value& root, const comm::LaunchInfo& launch) {
   if (key == nullptr || !key->is_text()) {
     return;
   }
-  const std::string found = launch.launcher == "torchrun" ? "pytorch" : launch.launcher == "pmi" ? "mpi" : launch.launcher;
+  const std::string found = launch.launcher == "torchrun" ? "pytorch"
+                            : launch.launcher == "pmi"    ? "mpi"
+                                                          : launch.launcher;
   if (key->as_text() != found) {
-    throw config_error(key->where(), "launcher = \"", key->as_text(), "\", but the environment is that of \"", found,
+    throw config_error(key->where(),
+                       "launcher = \"",
+                       key->as_text(),
+                       "\", but the environment is that of \"",
+                       found,
                        "\"; leave the key out, or start the run with that launcher");
   }
 }
@@ -116,10 +129,17 @@ config::Value load_config(const RunOptions& options, int world_size) {
 }
 
 int run_command(const RunOptions& options) {
-  comm::LaunchInfo launch = comm::from_environment([](const char* name) { return std::getenv(name); });
+  comm::LaunchInfo launch =
+      comm::from_environment([](const char* name) { return std::getenv(name); });
   if (options.nproc > 0 && launch.world_size > 1) {
-    throw config_error({}, "--nproc ", options.nproc, " under a launcher (", launch.launcher, ") that started ",
-                       launch.world_size, " ranks; leave --nproc out");
+    throw config_error({},
+                       "--nproc ",
+                       options.nproc,
+                       " under a launcher (",
+                       launch.launcher,
+                       ") that started ",
+                       launch.world_size,
+                       " ranks; leave --nproc out");
   }
   const int world_size = options.nproc > 0 ? options.nproc : launch.world_size;
   config::Value root = load_config(options, world_size);
@@ -133,8 +153,8 @@ int run_command(const RunOptions& options) {
     return run_rank(root, options, launch);
   }
   try {
-    return comm::launch_local(options.nproc,
-                              [&](const comm::LaunchInfo& info) { return run_rank(root, options, info); });
+    return comm::launch_local(
+        options.nproc, [&](const comm::LaunchInfo& info) { return run_rank(root, options, info); });
   } catch (const std::exception& e) {
     print_error(e);
     return kFailed;

@@ -17,7 +17,9 @@ Record& current() {
   return record;
 }
 
-void set(strata_rc code, strata_str message, strata_str where) { record(code, view(message), view(where)); }
+void set(strata_rc code, strata_str message, strata_str where) {
+  record(code, view(message), view(where));
+}
 
 void add_context(strata_str text) {
   current().message += "\n  ";
@@ -33,7 +35,9 @@ void last(strata_rc* code, strata_str* message, strata_str* where) {
 
 }  // namespace
 
-strata_rc record(const Error& error) noexcept { return record(error.code(), error.message(), error.where()); }
+strata_rc record(const Error& error) noexcept {
+  return record(error.code(), error.message(), error.where());
+}
 
 strata_rc record(strata_rc code, std::string_view message, std::string_view where) noexcept {
   const strata_rc stored = code == STRATA_OK ? STRATA_E_FAILED : code;

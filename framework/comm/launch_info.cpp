@@ -72,9 +72,7 @@ class Reader {
                        because);
   }
 
-  [[nodiscard]] std::optional<int> first(const Either& names,
-                                         int low,
-                                         int high) const {
+  [[nodiscard]] std::optional<int> first(const Either& names, int low, int high) const {
     for (const char* name : names) {
       const auto value = name != nullptr ? number(name, low, high) : std::nullopt;
       if (value) {
@@ -144,20 +142,20 @@ LaunchInfo from_environment(const Environment& environment) {
   static constexpr Names kTorchrun{
       "torchrun", "RANK", "WORLD_SIZE", {"LOCAL_RANK"}, {"LOCAL_WORLD_SIZE"}};
   static constexpr Names kSlurm{"slurm",
-                            "SLURM_PROCID",
-                            "SLURM_NTASKS",
-                            {"SLURM_LOCALID"},
-                            {"SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE"}};
+                                "SLURM_PROCID",
+                                "SLURM_NTASKS",
+                                {"SLURM_LOCALID"},
+                                {"SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE"}};
   static constexpr Names kOpenMpi{"mpi",
-                              "OMPI_COMM_WORLD_RANK",
-                              "OMPI_COMM_WORLD_SIZE",
-                              {"OMPI_COMM_WORLD_LOCAL_RANK"},
-                              {"OMPI_COMM_WORLD_LOCAL_SIZE"}};
+                                  "OMPI_COMM_WORLD_RANK",
+                                  "OMPI_COMM_WORLD_SIZE",
+                                  {"OMPI_COMM_WORLD_LOCAL_RANK"},
+                                  {"OMPI_COMM_WORLD_LOCAL_SIZE"}};
   static constexpr Names kPmi{"pmi",
-                          "PMI_RANK",
-                          "PMI_SIZE",
-                          {"MPI_LOCALRANKID", "PMI_LOCAL_RANK"},
-                          {"MPI_LOCALNRANKS", "PMI_LOCAL_SIZE"}};
+                              "PMI_RANK",
+                              "PMI_SIZE",
+                              {"MPI_LOCALRANKID", "PMI_LOCAL_RANK"},
+                              {"MPI_LOCALNRANKS", "PMI_LOCAL_SIZE"}};
 
   const Reader env(environment);
   for (const Names* names : {&kTorchrun, &kSlurm, &kOpenMpi, &kPmi}) {

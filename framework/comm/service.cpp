@@ -40,7 +40,7 @@ struct Share {
 // Checks the call, counts its bytes and hands out its work: NULL when it is done already, as in a group of one rank,
 // whose only slice is the result.
 template <class Slot, class... Args>
-strata_rc start(const Call& call, Share sent, Slot Api::*slot, Args... args) {
+strata_rc start(const Call& call, Share sent, Slot Api::* slot, Args... args) {
   return border::guarded([&] {
     strata_group& g = *call.group;
     if (call.count < 0) {

@@ -15,7 +15,9 @@ namespace {
 Origin place(std::string_view text, std::size_t pos, const std::string& name) {
   const std::string_view before = text.substr(0, pos);
   const std::string_view line = before.substr(before.rfind('\n') + 1);  // npos + 1 is 0
-  const auto starts_character = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; };
+  const auto starts_character = [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  };
   return {name,
           static_cast<int>(std::ranges::count(before, '\n')) + 1,
           static_cast<int>(std::ranges::count_if(line, starts_character)) + 1,

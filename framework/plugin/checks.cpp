@@ -34,7 +34,7 @@ constexpr std::array<std::string_view, 12> kKinds = {STRATA_KIND_STRATEGY,
                                                      STRATA_KIND_COMMUNICATOR};
 
 struct stat stat_of(const std::filesystem::path& path) {
-  struct stat info {};
+  struct stat info{};
 
   if (::stat(path.c_str(), &info) != 0) {
     throw Error(STRATA_E_IO, text(path.string(), " cannot be examined: ", std::strerror(errno)));

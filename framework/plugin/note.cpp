@@ -27,7 +27,7 @@ class File {
  public:
   explicit File(const std::filesystem::path& path)
       : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    struct stat info {};
+    struct stat info{};
 
     if (fd_ < 0 || ::fstat(fd_, &info) != 0) {
       const std::string why = std::strerror(errno);

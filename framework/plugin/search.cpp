@@ -39,7 +39,7 @@ void examine(const fs::path& file, Trust trust, const Host& host, Found& found) 
     check_file(file, trust);
     check_fits(*manifest, note.machine, host);
 
-    struct stat info {};
+    struct stat info{};
 
     if (::stat(file.c_str(), &info) != 0) {
       throw Error(STRATA_E_IO, "was removed while it was read");

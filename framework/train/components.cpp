@@ -11,12 +11,14 @@ border::Object<strata_model_api> Factory::model(const RunConfig& run) const {
 }
 
 border::Object<strata_strategy_api> Factory::strategy(const RunConfig& run) const {
-  return registry.create<strata_strategy_api>(STRATA_KIND_STRATEGY, run.root->at("strategy"), runtime);
+  return registry.create<strata_strategy_api>(
+      STRATA_KIND_STRATEGY, run.root->at("strategy"), runtime);
 }
 
 border::Object<strata_optim_wrapper_api> Factory::optim_wrapper(const config::Value& table) const {
   constexpr std::array<std::string_view, 2> kHostKeys = {"optimizer", "paramwise_cfg"};
-  return registry.create<strata_optim_wrapper_api>(STRATA_KIND_OPTIM_WRAPPER, table, runtime, kHostKeys);
+  return registry.create<strata_optim_wrapper_api>(
+      STRATA_KIND_OPTIM_WRAPPER, table, runtime, kHostKeys);
 }
 
 border::Object<strata_optimizer_api> Factory::optimizer(const config::Value& wrapper) const {
@@ -30,11 +32,13 @@ border::Object<strata_optimizer_api> Factory::optimizer(const config::Value& wra
 
 data::Pipeline Factory::pipeline(const LoaderConfig& loader) const {
   constexpr std::array<std::string_view, 1> kHostKeys = {"transforms"};
-  auto dataset = registry.create<strata_dataset_api>(STRATA_KIND_DATASET, *loader.dataset, runtime, kHostKeys);
+  auto dataset =
+      registry.create<strata_dataset_api>(STRATA_KIND_DATASET, *loader.dataset, runtime, kHostKeys);
   std::vector<border::Object<strata_transform_api>> transforms;
   if (const config::Value* list = loader.dataset->find("transforms"); list != nullptr) {
     for (const config::Value& item : list->as_list()) {
-      transforms.push_back(registry.create<strata_transform_api>(STRATA_KIND_TRANSFORM, item, runtime));
+      transforms.push_back(
+          registry.create<strata_transform_api>(STRATA_KIND_TRANSFORM, item, runtime));
     }
   }
   return {std::move(dataset), std::move(transforms), loader.dataset->where()};
@@ -44,7 +48,8 @@ border::Object<strata_sampler_api> Factory::sampler(const LoaderConfig& loader) 
   return registry.create<strata_sampler_api>(STRATA_KIND_SAMPLER, *loader.sampler, runtime);
 }
 
-std::vector<border::Object<strata_metric_api>> Factory::metrics(const std::vector<const config::Value*>& tables) const {
+std::vector<border::Object<strata_metric_api>> Factory::metrics(
+    const std::vector<const config::Value*>& tables) const {
   std::vector<border::Object<strata_metric_api>> out;
   for (const config::Value* table : tables) {
     out.push_back(registry.create<strata_metric_api>(STRATA_KIND_METRIC, *table, runtime));
@@ -70,12 +75,17 @@ data::Loader Factory::loader(const LoaderConfig& config, const LoaderRank& rank)
   return {pipeline(config), sampler(config), options};
 }
 
-optim::Schedulers Factory::schedulers(const RunConfig& run, const RunFacts& facts, optim::HyperTable& hypers) const {
+optim::Schedulers Factory::schedulers(const RunConfig& run,
+                                      const RunFacts& facts,
+                                      optim::HyperTable& hypers) const {
   const auto make = [this](const config::Value& table) {
     return registry.create<strata_param_scheduler_api>(STRATA_KIND_PARAM_SCHEDULER, table, runtime);
   };
   const int64_t accumulation = run.root->get_or<int64_t>("optim_wrapper.accumulative_counts", 1);
-  const optim::RunLength length{run.train_loop->by_epoch, facts.max_epochs, facts.max_iters, facts.epoch_length,
+  const optim::RunLength length{run.train_loop->by_epoch,
+                                facts.max_epochs,
+                                facts.max_iters,
+                                facts.epoch_length,
                                 accumulation};
   return {run.root->find("param_scheduler"), make, hypers, length};
 }
@@ -86,7 +96,8 @@ RunFacts training_facts(const RunConfig& run, int64_t pass_length) {
   facts.micro_batch_size = run.train.batch_size;
   facts.epoch_length = pass_length == data::kEndless ? 0 : pass_length;
   if (loop.by_epoch && facts.epoch_length == 0) {
-    throw config_error(run.train.sampler->where(), "an epoch loop over an endless sampler would never end; use "
+    throw config_error(run.train.sampler->where(),
+                       "an epoch loop over an endless sampler would never end; use "
                        "DefaultSampler, or by_epoch = false with max_iters");
   }
   facts.max_epochs = loop.max_epochs;
@@ -103,7 +114,8 @@ strata_strategy_caps caps_of(const border::Object<strata_strategy_api>& strategy
 
 std::vector<hooks::HookSpec> hook_specs_of(const RunConfig& run) {
   const bool by_epoch = !run.train_loop.has_value() || run.train_loop->by_epoch;
-  return hooks::hook_specs(run.root->find("default_hooks"), run.root->find("custom_hooks"), by_epoch);
+  return hooks::hook_specs(
+      run.root->find("default_hooks"), run.root->find("custom_hooks"), by_epoch);
 }
 
 }  // namespace strata::train

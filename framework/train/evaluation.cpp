@@ -64,11 +64,16 @@ border::Numbers Evaluation::compute(comm::World& world) {
     }
     world.all_reduce_sum(sums.data(), static_cast<int64_t>(sums.size()));
     border::NumberSink results;
-    metric.call(&strata_metric_api::compute, static_cast<const double*>(sums.data()),
-                static_cast<uint64_t>(sums.size()), results.c());
+    metric.call(&strata_metric_api::compute,
+                static_cast<const double*>(sums.data()),
+                static_cast<uint64_t>(sums.size()),
+                results.c());
     for (const auto& item : results.items()) {
-      if (std::any_of(all.begin(), all.end(), [&](const auto& known) { return known.first == item.first; })) {
-        throw run_error("two metrics report \"", item.first, "\"; give one of them another name or prefix");
+      if (std::any_of(all.begin(), all.end(), [&](const auto& known) {
+            return known.first == item.first;
+          })) {
+        throw run_error(
+            "two metrics report \"", item.first, "\"; give one of them another name or prefix");
       }
       all.push_back(item);
     }

@@ -1,10 +1,6 @@
 // Joining the ranks and agreeing on what all of them must know.
 #include "train/session.hpp"
 
-#include <ATen/Context.h>
-#include <ATen/Parallel.h>
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -12,11 +8,16 @@
 #include <ctime>
 #include <random>
 
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <sys/resource.h>
+
+#include "strata/cpp/error.hpp"
+
 #include "config/diff.hpp"
 #include "config/dump.hpp"
 #include "config/parse.hpp"
 #include "config/value.hpp"
-#include "strata/cpp/error.hpp"
 #include "train/checkpoints.hpp"
 #include "train/components.hpp"
 #include "unit/model.hpp"
@@ -45,8 +46,18 @@ uint64_t hash(const std::string& text) {
 void check_equal(const std::vector<std::string>& all, const char* what, const char* advice) {
   for (size_t rank = 1; rank < all.size(); ++rank) {
     if (all[rank] != all[0]) {
-      throw run_error("rank ", rank, " has ", what, " unlike rank 0's: ", advice, "\n  rank 0: ", all[0], "\n  rank ",
-                      rank, ": ", all[rank]);
+      throw run_error("rank ",
+                      rank,
+                      " has ",
+                      what,
+                      " unlike rank 0's: ",
+                      advice,
+                      "\n  rank 0: ",
+                      all[0],
+                      "\n  rank ",
+                      rank,
+                      ": ",
+                      all[rank]);
     }
   }
 }
@@ -81,8 +92,10 @@ void Session::join_ranks(const Start& start) {
   parts.hosts = comm::host_map(launch_, *start.store, timeout);
   parts.same_process = start.same_process;
   parts.timeout_ms = timeout.count();
-  const bool one_host = std::all_of(parts.hosts.begin(), parts.hosts.end(),
-                                    [&](const std::string& host) { return host == parts.hosts.front(); });
+  const bool one_host =
+      std::all_of(parts.hosts.begin(), parts.hosts.end(), [&](const std::string& host) {
+        return host == parts.hosts.front();
+      });
   const std::string type = comm::choose(STRATA_CPU, one_host, start.same_process, run_.backend);
   const config::Value* asked = run_.root->find("env_cfg.dist_cfg.backend");
   communicator_table_ = typed_table(type, asked == nullptr ? "default" : asked->where());
@@ -108,8 +121,12 @@ void Session::open_log() {
     std::error_code error;
     std::filesystem::create_directories(log_dir_, error);
     if (error) {
-      throw Error(STRATA_E_IO, text("cannot make the folder ", log_dir_.string(), ": ", error.message(),
-                                    "; change work_dir"));
+      throw Error(STRATA_E_IO,
+                  text("cannot make the folder ",
+                       log_dir_.string(),
+                       ": ",
+                       error.message(),
+                       "; change work_dir"));
     }
   }
   world_->barrier();
@@ -122,8 +139,10 @@ void Session::prepare_process() {
   // As MMEngine: ranks share the machine's cores, so operators get one thread each unless the user said otherwise.
   if (world_->size() > 1 && std::getenv("OMP_NUM_THREADS") == nullptr) {
     at::set_num_threads(1);
-    log_->info("Operators run on 1 thread in each of the {} ranks; set OMP_NUM_THREADS for another number.",
-               world_->size());
+    log_->info(
+        "Operators run on 1 thread in each of the {} ranks; set OMP_NUM_THREADS for another "
+        "number.",
+        world_->size());
   }
   // What a forward draws (dropout) differs by rank; what ranks share is drawn elsewhere, from the seed alone.
   at::manual_seed(unit::seed_of(static_cast<uint64_t>(seed_), text("rank ", world_->rank())));
@@ -139,19 +158,27 @@ void Session::prepare_process() {
 void Session::check_configs_agree() {
   const std::string mine = config::dump(root_);
   const std::vector<std::string> hashes = world_->all_gather_text(std::to_string(hash(mine)));
-  const auto other = std::find_if(hashes.begin(), hashes.end(), [&](const auto& h) { return h != hashes[0]; });
+  const auto other =
+      std::find_if(hashes.begin(), hashes.end(), [&](const auto& h) { return h != hashes[0]; });
   if (other == hashes.end()) {
     return;
   }
   const std::vector<std::string> dumps = world_->all_gather_text(mine);
   const auto rank = other - hashes.begin();
   std::string differing;
-  for (const std::string& line : config::diff(config::parse_toml(dumps[0], "rank 0"),
-                                              config::parse_toml(dumps[static_cast<size_t>(rank)], "the other"))) {
+  for (const std::string& line :
+       config::diff(config::parse_toml(dumps[0], "rank 0"),
+                    config::parse_toml(dumps[static_cast<size_t>(rank)], "the other"))) {
     differing += "\n  " + line;
   }
-  throw run_error("rank ", rank, " has another configuration than rank 0; start every rank with the same file, options "
-                  "and environment. Rank 0 (-) and rank ", rank, " (+):", differing);
+  throw run_error(
+      "rank ",
+      rank,
+      " has another configuration than rank 0; start every rank with the same file, options "
+      "and environment. Rank 0 (-) and rank ",
+      rank,
+      " (+):",
+      differing);
 }
 
 void Session::check_ranks_agree() {
@@ -163,7 +190,9 @@ void Session::check_ranks_agree() {
   for (const std::string& line : registry_.fingerprint()) {
     plugins += (plugins.empty() ? "" : "; ") + line;
   }
-  check_equal(world_->all_gather_text(plugins), "plugin builds", "install the same plugins on every machine");
+  check_equal(world_->all_gather_text(plugins),
+              "plugin builds",
+              "install the same plugins on every machine");
 }
 
 }  // namespace strata::train

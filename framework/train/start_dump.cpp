@@ -1,16 +1,17 @@
 // The start-up dump.
 #include "train/start_dump.hpp"
 
-#include <sys/utsname.h>
-#include <torch/headeronly/version.h>
-#include <unistd.h>
-
 #include <fstream>
 #include <thread>
+#include <unistd.h>
 
-#include "config/dump.hpp"
+#include <sys/utsname.h>
+#include <torch/headeronly/version.h>
+
 #include "strata/abi/core.h"
 #include "strata/torch/build_tag.h"
+
+#include "config/dump.hpp"
 
 namespace strata::train {
 namespace {
@@ -27,7 +28,8 @@ Facts runtime_facts(Session& session) {
   const RunConfig& run = session.run();
   return {
       {"device", run.device},
-      {"dist_cfg", text("{backend: ", session.world().backend(), ", timeout: ", run.timeout_s, " s}")},
+      {"dist_cfg",
+       text("{backend: ", session.world().backend(), ", timeout: ", run.timeout_s, " s}")},
       {"seed", std::to_string(session.seed())},
       {"deterministic", run.deterministic ? "true" : "false"},
       {"Distributed launcher", session.launch().launcher},
@@ -50,7 +52,9 @@ void write_file(const std::filesystem::path& path, const std::string& content) {
   out << content;
   out.close();
   if (!out) {
-    throw Error(STRATA_E_IO, text("cannot write ", path.string(), "; is the disk full or the folder read-only?"));
+    throw Error(
+        STRATA_E_IO,
+        text("cannot write ", path.string(), "; is the disk full or the folder read-only?"));
   }
 }
 
@@ -74,8 +78,12 @@ void log_start(Session& session, const std::string& hook_table) {
   for (const std::string& line : session.registry().fingerprint()) {
     plugins.emplace_back("plugin", line);
   }
-  log.info("\n{}\nSystem environment:\n{}\nRuntime environment:\n{}{}\n{}", kRule, lines_of(system_facts()),
-           lines_of(runtime_facts(session)), lines_of(plugins), kRule);
+  log.info("\n{}\nSystem environment:\n{}\nRuntime environment:\n{}{}\n{}",
+           kRule,
+           lines_of(system_facts()),
+           lines_of(runtime_facts(session)),
+           lines_of(plugins),
+           kRule);
   log.info("Config:\n{}", config::dump(*session.run().root));
   log.info("Hooks will be executed in the following order:\n{}", hook_table);
 }

@@ -1,12 +1,13 @@
 // Filling a model from a file.
 #include "train/weights.hpp"
 
-#include <ATen/ops/empty.h>
-
 #include <cstring>
 
-#include "checkpoint/checkpoint_dir.hpp"
+#include <ATen/ops/empty.h>
+
 #include "strata/cpp/error.hpp"
+
+#include "checkpoint/checkpoint_dir.hpp"
 #include "unit/memory.hpp"
 
 namespace strata::train {
@@ -41,7 +42,8 @@ void Weights::match(const unit::Model& model) {
   Names borrowed;
   by_name_.clear();
   for (const checkpoint::TensorInfo& info : file_.tensors()) {
-    const std::string stored = info.name.starts_with(kWrapper) ? info.name.substr(kWrapper.size()) : info.name;
+    const std::string stored =
+        info.name.starts_with(kWrapper) ? info.name.substr(kWrapper.size()) : info.name;
     const std::string name = model.weight_name(stored);
     if (const auto owner = owners.find(name); owner != owners.end()) {
       borrowed.emplace(owner->second, &info);
@@ -62,11 +64,13 @@ bool Weights::fill(const std::string& name, const at::Tensor& out) {
   const checkpoint::TensorInfo& info = *it->second;
   used_.insert(name);
   if (out.sizes() != at::IntArrayRef(info.shape)) {
-    misshaped_.push_back(text(name, " (file ", at::IntArrayRef(info.shape), ", model ", out.sizes(), ")"));
+    misshaped_.push_back(
+        text(name, " (file ", at::IntArrayRef(info.shape), ", model ", out.sizes(), ")"));
     return false;
   }
   // Through a copy: the file's bytes need not be aligned for their type.
-  const at::Tensor stored = at::empty(info.shape, at::TensorOptions().dtype(unit::scalar_type(info.dtype)));
+  const at::Tensor stored =
+      at::empty(info.shape, at::TensorOptions().dtype(unit::scalar_type(info.dtype)));
   std::memcpy(stored.mutable_data_ptr(), file_.data(info).data(), info.bytes());
   out.copy_(stored);
   return true;

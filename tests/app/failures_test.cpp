@@ -141,17 +141,19 @@ TEST_F(Failure, OfASaveOfShardsEndsAllRanksWithTheReason) {
   fs::create_directories(path("work"));
   write_text(path("work/iter_3"), "a file of somebody's");
 
-  const Outcome outcome = run(strata({"train",
-                                      config(std::string(kTestPlugins) +
-                                             "strategy.type = \"FlatStrategy\"\n" + kThreeIterations),
-                                      "--work-dir",
-                                      "work",
-                                      "--nproc",
-                                      "2"}),
-                              seconds(20));
+  const Outcome outcome =
+      run(strata({"train",
+                  config(std::string(kTestPlugins) + "strategy.type = \"FlatStrategy\"\n" +
+                         kThreeIterations),
+                  "--work-dir",
+                  "work",
+                  "--nproc",
+                  "2"}),
+          seconds(20));
 
   EXPECT_EQ(outcome.code, 1) << outcome.err;
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("that is no checkpoint"), HasSubstr("rank 1: rank 0: cannot save")));
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("that is no checkpoint"), HasSubstr("rank 1: rank 0: cannot save")));
 }
 
 TEST_F(Failure, OfRanksWithDifferentConfigsNamesTheKey) {

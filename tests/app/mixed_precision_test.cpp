@@ -58,7 +58,8 @@ class MixedPrecision : public Scene {
   }
 
   void expect_same_file(const std::string& name) const {
-    EXPECT_TRUE(read_text(path("whole/iter_60") / name) == read_text(path("resumed/iter_60") / name))
+    EXPECT_TRUE(read_text(path("whole/iter_60") / name) ==
+                read_text(path("resumed/iter_60") / name))
         << name;
   }
 };

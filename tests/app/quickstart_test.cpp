@@ -1,9 +1,9 @@
 // The configurations that ship: the quickstart learns, and all of them pass the checks.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "image_files.hpp"
@@ -37,7 +37,11 @@ double accuracy_of(const fs::path& work) {
 TEST(Quickstart, ResNet50OnTwoRanksReadsFourDigitsOfFive) {
   const TempFolder folder;
 
-  const Outcome done = run(strata({"train", "configs/quickstart/digits.toml", "--nproc", "2", "--work-dir",
+  const Outcome done = run(strata({"train",
+                                   "configs/quickstart/digits.toml",
+                                   "--nproc",
+                                   "2",
+                                   "--work-dir",
                                    (folder.path() / "work").string()}),
                            std::chrono::minutes(25));
 
@@ -47,8 +51,10 @@ TEST(Quickstart, ResNet50OnTwoRanksReadsFourDigitsOfFive) {
 
 TEST(Configs, AllThatShipPassADryRun) {
   for (const char* section : {"seed", "quickstart"}) {
-    for (const auto& entry : fs::directory_iterator(fs::path(STRATA_SOURCE_DIR) / "configs" / section)) {
-      const Outcome done = run(strata({"train", entry.path().string(), "--dry-run", "--nproc", "2"}));
+    for (const auto& entry :
+         fs::directory_iterator(fs::path(STRATA_SOURCE_DIR) / "configs" / section)) {
+      const Outcome done =
+          run(strata({"train", entry.path().string(), "--dry-run", "--nproc", "2"}));
 
       EXPECT_EQ(done.code, 0) << entry.path() << "\n" << done.err;
       EXPECT_THAT(done.out, testing::HasSubstr("no problem found"));

@@ -68,7 +68,7 @@ SharedMemory SharedMemory::create(int64_t bytes) {
 // process, descriptor and inode: the inode shows that the descriptor is still the one that was
 // meant.
 std::string SharedMemory::address() const {
-  struct stat info {};
+  struct stat info{};
 
   fstat(file_, &info);
   return strata::text(getpid(), ' ', file_, ' ', info.st_ino);
@@ -89,7 +89,7 @@ SharedMemory SharedMemory::open(const std::string& address) {
         " (ranks in separate containers or of other users need the backend \"gloo\")");
   }
 
-  struct stat info {};
+  struct stat info{};
 
   if (fstat(file, &info) != 0 || info.st_ino != inode) {
     close(file);

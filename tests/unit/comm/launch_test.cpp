@@ -32,7 +32,7 @@ using Clock = std::chrono::steady_clock;
 class Board {
  public:
   Board()
-      : cells_(new (mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
+      : cells_(new(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
                    Cells{}) {}
 
   Board(const Board&) = delete;

@@ -99,9 +99,7 @@ TEST(World, RefusesAGroupThatIsNotAscendingOrWithoutTheCaller) {
     const int32_t other = 1 - world.rank();
 
     EXPECT_THAT(test::error_of([&] { world.group_new(descending); }), HasSubstr("must ascend"));
-    EXPECT_THAT(test::error_of([&] {
-                  world.group_new({&other, 1});
-                }),
+    EXPECT_THAT(test::error_of([&] { world.group_new({&other, 1}); }),
                 HasSubstr("include the calling rank"));
   });
 }

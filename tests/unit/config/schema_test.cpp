@@ -206,11 +206,8 @@ TEST(Schema, BlamesTheFieldForADefaultOfTheWrongKind) {
   stage.default_text = "\"three\"";
   Value v;
 
-  EXPECT_THAT(
-      [&] {
-        add_defaults(v, {&stage, 1});
-      },
-      testing::Throws<Error>(testing::Property(&Error::code, STRATA_E_ARGUMENT)));
+  EXPECT_THAT([&] { add_defaults(v, {&stage, 1}); },
+              testing::Throws<Error>(testing::Property(&Error::code, STRATA_E_ARGUMENT)));
 }
 
 TEST(Schema, CopiesAPluginsField) {
@@ -258,14 +255,11 @@ TEST(Allowed, NamesTheFieldWhoseTextIsUnreadable) {
   const FieldSpec bad = field("lr", STRATA_FIELD_FLOAT, "[1, 0]");
   Value v = parse_toml("lr = 1\n", "c.toml");
 
-  EXPECT_THAT(
-      [&] {
-        check_fields(v, {&bad, 1});
-      },
-      testing::Throws<Error>(testing::Property(
-          &Error::message,
-          "\"[1, 0]\" is no range; write [low, high] or (low, high)\n  while reading the "
-          "allowed values of the field lr")));
+  EXPECT_THAT([&] { check_fields(v, {&bad, 1}); },
+              testing::Throws<Error>(testing::Property(
+                  &Error::message,
+                  "\"[1, 0]\" is no range; write [low, high] or (low, high)\n  while reading the "
+                  "allowed values of the field lr")));
 }
 
 }  // namespace

@@ -126,7 +126,8 @@ TEST(SampleFields, RefuseImpossibleOnes) {
   const std::array<int64_t, 9> deep = {1, 1, 1, 1, 1, 1, 1, 1, 1};
 
   EXPECT_THAT(error_of([&] { fields.make("", STRATA_U8, {}); }), HasSubstr("name"));
-  EXPECT_THAT(error_of([&] { fields.make("x", 99, {}); }), HasSubstr("dtype 99 is no element type"));
+  EXPECT_THAT(error_of([&] { fields.make("x", 99, {}); }),
+              HasSubstr("dtype 99 is no element type"));
   EXPECT_THAT(error_of([&] { fields.make("x", STRATA_U8, huge); }),
               HasSubstr("impossible extent 4"));
   EXPECT_THAT(error_of([&] { fields.make("x", STRATA_U8, negative); }),

@@ -185,19 +185,13 @@ TEST_F(AccuracyMetric, ReadsLogitsOfHalfPrecisionAndOfDouble) {
 TEST_F(AccuracyMetric, RefusesWhatItCannotCount) {
   const MetricObject metric = make(R"({"topk": 2})");
 
-  EXPECT_THAT(error_of([&] {
-                process(metric, logits_of(2, {1, 2}), labels_of({2}), 1);
-              }),
+  EXPECT_THAT(error_of([&] { process(metric, logits_of(2, {1, 2}), labels_of({2}), 1); }),
               HasSubstr("label 2"));
-  EXPECT_THAT(error_of([&] {
-                process(metric, logits_of(2, {1, 2}), labels_of({1, 0}), 1);
-              }),
+  EXPECT_THAT(error_of([&] { process(metric, logits_of(2, {1, 2}), labels_of({1, 0}), 1); }),
               HasSubstr("[1, 2] and [2]"));
   EXPECT_THAT(error_of([&] { process(metric, logits_of(1, {1}), labels_of({0}), 1); }),
               HasSubstr("topk 2"));
-  EXPECT_THAT(error_of([&] {
-                process(metric, logits_of(2, {1, 2}), labels_of({1}), 2);
-              }),
+  EXPECT_THAT(error_of([&] { process(metric, logits_of(2, {1, 2}), labels_of({1}), 2); }),
               HasSubstr("2 valid"));
   EXPECT_THAT(error_of([&] { result(make()); }), HasSubstr("saw no samples"));
 }

@@ -236,11 +236,8 @@ TEST_F(CheckpointHook, NamesTheMetricThatValidationDidNotGive) {
   const Hook hook = started("save_best = 'mAP'");
 
   EXPECT_THAT(
-      refusal(
-          [&] {
-            fire(hook, STRATA_POINT_AFTER_VAL_EPOCH, {{"accuracy", 1}, {"top5", 2}});
-          },
-          STRATA_E_NOT_FOUND),
+      refusal([&] { fire(hook, STRATA_POINT_AFTER_VAL_EPOCH, {{"accuracy", 1}, {"top5", 2}}); },
+              STRATA_E_NOT_FOUND),
       AllOf(HasSubstr("run.toml:1:"), HasSubstr("\"mAP\", validation gave: accuracy, top5")));
 }
 

@@ -196,11 +196,8 @@ TEST_F(CheckInvalidLossHook, LooksEveryIntervalAndAcceptsFiniteLosses) {
   run_.at.iter = 1;
   fire(hook, STRATA_POINT_AFTER_TRAIN_ITER, {{"loss", 1}});
 
-  EXPECT_THAT(refusal(
-                  [&] {
-                    fire(hook, STRATA_POINT_AFTER_TRAIN_ITER, {{"loss", std::nan("")}});
-                  },
-                  STRATA_E_FAILED),
+  EXPECT_THAT(refusal([&] { fire(hook, STRATA_POINT_AFTER_TRAIN_ITER, {{"loss", std::nan("")}}); },
+                      STRATA_E_FAILED),
               HasSubstr("iteration 2"));
 }
 

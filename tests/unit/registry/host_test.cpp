@@ -44,19 +44,16 @@ TEST(HostTable, RefusesAnotherTableForAKnownService) {
   const CoreServices core = {border::error_service(), log::log_service(), config_service()};
   make_host(core, {{"test.same/1", &kOne}});
 
-  EXPECT_THAT(message_of([&] {
-                make_host(core, {{"test.same/1", &kTwo}});
-              }),
+  EXPECT_THAT(message_of([&] { make_host(core, {{"test.same/1", &kTwo}}); }),
               HasSubstr("test.same/1 is given twice"));
 }
 
 TEST(HostTable, RefusesOtherCoreServices) {
   test_host();
 
-  EXPECT_THAT(message_of([] {
-                make_host({border::error_service(), nullptr, config_service()}, {});
-              }),
-              HasSubstr("has a host already"));
+  EXPECT_THAT(
+      message_of([] { make_host({border::error_service(), nullptr, config_service()}, {}); }),
+      HasSubstr("has a host already"));
 }
 
 }  // namespace

@@ -33,24 +33,28 @@ const void* find_service(strata_str id) {
 }  // namespace
 
 void install_host() {
-  static const strata_host host = {STRATA_HDR(strata_host), border::error_service(), nullptr, nullptr, &find_service};
+  static const strata_host host = {
+      STRATA_HDR(strata_host), border::error_service(), nullptr, nullptr, &find_service};
   detail::host = &host;
 }
 
-Rank::Rank(std::unique_ptr<strata::Model> model, std::unique_ptr<strata::Strategy> strategy, comm::World* world) {
+Rank::Rank(std::unique_ptr<strata::Model> model,
+           std::unique_ptr<strata::Strategy> strategy,
+           comm::World* world) {
   install_host();
   rt_.memory = &memory_;
   rt_.comm = world;
   const int32_t rank = world == nullptr ? 0 : world->rank();
   world_size_ = world == nullptr ? 1 : world->size();
-  strategy_ = wrap<strata::Strategy, strata_strategy_api>(std::move(strategy), &rt_, "FlatStrategy");
+  strategy_ =
+      wrap<strata::Strategy, strata_strategy_api>(std::move(strategy), &rt_, "FlatStrategy");
   strata_setup_args setup{};
   setup.h = STRATA_HDR(strata_setup_args);
   setup.rank = rank;
   setup.world_size = world_size_;
   strategy_.call(&strata_strategy_api::setup_env, static_cast<const strata_setup_args*>(&setup));
-  model_ = std::make_unique<unit::Model>(wrap<strata::Model, strata_model_api>(std::move(model), &rt_, "TestModel"),
-                                         kSeed);
+  model_ = std::make_unique<unit::Model>(
+      wrap<strata::Model, strata_model_api>(std::move(model), &rt_, "TestModel"), kSeed);
   rt_.model = model_.get();
   const auto plan = unit::plan_units(*model_, strategy_);
   tracker_ = std::make_unique<unit::Tracker>(*model_, strategy_, plan);
@@ -107,7 +111,8 @@ at::Tensor Rank::gradient(const std::string& name) {
       if (p.name == name && p.touched) {
         const auto* grad = static_cast<const float*>(memory.data(view.c.grad)) + s.view_offset;
         at::Tensor out = at::zeros_like(p.tensor.detach(), at::MemoryFormat::Contiguous);
-        std::memcpy(out.mutable_data_ptr<float>(), grad, static_cast<size_t>(s.count) * sizeof(float));
+        std::memcpy(
+            out.mutable_data_ptr<float>(), grad, static_cast<size_t>(s.count) * sizeof(float));
         return out;
       }
     }

@@ -1,4 +1,6 @@
 // Gradients taken instead of bound, initial values written apart: what strategies do that keep no gradient buffer.
+#include "strata/cpp/params.hpp"
+
 #include <algorithm>
 #include <memory>
 #include <set>
@@ -9,8 +11,6 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "strata/cpp/params.hpp"
 
 #include "flat_strategy.hpp"
 #include "harness.hpp"
@@ -31,7 +31,8 @@ class TakingStrategy final : public Strategy {
 
   void plan_units(const ModelView& model, std::span<strata_unit_plan> plan) override {
     model_ = model;
-    std::ranges::for_each(plan, [](strata_unit_plan& p) { p.events = STRATA_EVENT_UNIT_GRADS_READY; });
+    std::ranges::for_each(plan,
+                          [](strata_unit_plan& p) { p.events = STRATA_EVENT_UNIT_GRADS_READY; });
     for (const strata_param_desc& p : model.params()) {
       places_.push_back({end_, 0, p.numel, static_cast<int32_t>(places_.size()), 0});
       end_ += p.numel;
@@ -52,13 +53,22 @@ class TakingStrategy final : public Strategy {
   }
 
   void optim_views(const OptimViewSink& out) override {
-    out.put({values_.c(), grads_.c(), 0, 0, end_, STRATA_F32, STRATA_F32, places_.data(), places_.size()});
+    out.put({values_.c(),
+             grads_.c(),
+             0,
+             0,
+             end_,
+             STRATA_F32,
+             STRATA_F32,
+             places_.data(),
+             places_.size()});
   }
 
   void unit_grads_ready(int32_t unit, int32_t, const strata_step_ctx&) override {
     for (const strata_segment& s : places_) {
       if (model_.params()[static_cast<size_t>(s.param)].unit == unit && adds) {
-        const bool had = params().grad_take(s.param, grads_.data<float>() + s.view_offset, STRATA_F32, true);
+        const bool had =
+            params().grad_take(s.param, grads_.data<float>() + s.view_offset, STRATA_F32, true);
         (had ? taken : missing).insert(s.param);
       }
     }
@@ -70,6 +80,7 @@ class TakingStrategy final : public Strategy {
   }
 
   [[nodiscard]] Params params() const { return Params(runtime()); }
+
   [[nodiscard]] const float* value(int32_t param) const {
     return values_.data<float>() + places_[static_cast<size_t>(param)].view_offset;
   }
@@ -86,7 +97,9 @@ class TakingStrategy final : public Strategy {
   Buffer grads_;
 };
 
-at::Tensor linear(CellImpl& c, const at::Tensor& x) { return at::linear(x, c.p("w"), c.p("b")); }
+at::Tensor linear(CellImpl& c, const at::Tensor& x) {
+  return at::linear(x, c.p("w"), c.p("b"));
+}
 
 void build(ScenarioModel& m) {
   m.add("a", {{"w", {6, 6}}, {"b", {6}}, {"spare", {3}}}, linear);

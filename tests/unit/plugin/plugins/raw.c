@@ -26,8 +26,7 @@
 #define ENTRY strata_plugin_entry_v0
 #endif
 
-#define TEXT(literal) \
-  { literal, sizeof(literal) - 1 }
+#define TEXT(literal) {literal, sizeof(literal) - 1}
 
 static const strata_str kInit = TEXT("init of the raw plugin");
 static const strata_str kRefused = TEXT("no licence file");
