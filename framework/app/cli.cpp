@@ -100,6 +100,22 @@ void add_data(CLI::App& app, Action& action) {
   });
 }
 
+void add_estimate(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("estimate", "memory and traffic of each strategy, before running");
+  auto options = std::make_shared<EstimateOptions>();
+  command->add_option("config", options->config, "a TOML configuration")->required();
+  add_overrides(*command, options->overrides);
+  command->add_option("--world", options->world, "ranks of the run")->required()->check(CLI::PositiveNumber);
+  command->add_option("--memory-limit", options->memory_limit,
+                      "of a rank, as 16GiB: refuse a strategy that needs more");
+  command->callback([&action, options] {
+    action = [options] {
+      estimate(*options);
+      return 0;
+    };
+  });
+}
+
 }  // namespace
 
 void print_error(const std::exception& error) { std::fprintf(stderr, "error: %s\n", error.what()); }
@@ -114,6 +130,7 @@ int run_cli(int argc, char** argv) {
   add_config(app, action);
   add_plugin(app, action);
   add_data(app, action);
+  add_estimate(app, action);
   app.add_subcommand("env", "this program, machine and libraries")->callback([&action] {
     action = [] {
       print_env();

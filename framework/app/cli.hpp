@@ -24,6 +24,13 @@ struct RunOptions {
   bool dry_run = false;
 };
 
+struct EstimateOptions {
+  std::string config;
+  std::vector<std::string> overrides;
+  int world = 1;
+  std::string memory_limit;  // empty: none
+};
+
 /// Parses the arguments and runs the command. Returns the exit code; prints errors itself.
 int run_cli(int argc, char** argv);
 
@@ -37,6 +44,11 @@ void config_explain(const std::string& type);
 void plugin_list();
 void plugin_inspect(const std::string& file);
 void print_env();
+/// Also refuses a configured strategy above the limit.
+void estimate(const EstimateOptions& options);
+
+/// What a configuration that is only looked at is for: the first command that it has a loop for.
+train::Command command_for(const config::Value& root);
 
 /// Writes the files' bytes as tokens, 256 between two texts, to a file for TokenDataset; links are followed, a file named
 /// twice is taken once. dtype: uint16 or uint32. Returns the exit code; throws what it refuses before it writes.

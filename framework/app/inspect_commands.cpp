@@ -19,9 +19,6 @@ void config_show(const std::string& file, const std::vector<std::string>& overri
   std::cout << config::show(load_config(options, 1));
 }
 
-namespace {
-
-// Of a configuration that is only looked at: the first command that it has a loop for.
 train::Command command_for(const config::Value& root) {
   if (root.find("train_cfg") == nullptr && root.find("val_cfg") != nullptr) {
     return train::Command::kVal;
@@ -29,8 +26,6 @@ train::Command command_for(const config::Value& root) {
   return root.find("train_cfg") == nullptr && root.find("test_cfg") != nullptr ? train::Command::kTest
                                                                                : train::Command::kTrain;
 }
-
-}  // namespace
 
 void config_check(const std::string& file, const std::vector<std::string>& overrides) {
   RunOptions options;

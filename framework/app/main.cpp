@@ -4,12 +4,14 @@
 #include <csignal>
 
 #include "app/cli.hpp"
+#include "unit/tensor_memory.hpp"
 
 int main(int argc, char** argv) {
   // glibc gives freed pages back and faults them in again: 17 % of a GPT-2 step. Keep them.
   constexpr int kOneGiB = 1 << 30;
   mallopt(M_TRIM_THRESHOLD, kOneGiB);
   mallopt(M_MMAP_THRESHOLD, kOneGiB);
+  strata::unit::track_tensor_memory();
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error of write(), not the end of the process
   return strata::app::run_cli(argc, argv);
 }

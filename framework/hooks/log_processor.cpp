@@ -187,6 +187,10 @@ LogLine LogProcessor::after_iter(const strata_progress& at, int64_t batch_idx) {
   const int64_t memory = sources_.peak_mb();
   out.tags.emplace_back("iter", at.iter + 1);
   out.tags.emplace_back("memory", memory);
+  if (at.mode == STRATA_MODE_TRAIN && sources_.unshown) {
+    const Scalars more = sources_.unshown();
+    out.tags.insert(out.tags.end(), more.begin(), more.end());
+  }
   out.text =
       fmt::format("{}{}  {}memory: {}  {}", header(at, batch_idx), rates, timing, memory, rest);
   return out;

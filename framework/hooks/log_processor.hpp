@@ -24,6 +24,8 @@ struct LogSources {
   std::function<void(std::span<double>)> mean_over_ranks;
   /// Megabytes at the peak since the last call, of this rank.
   std::function<int64_t()> peak_mb;
+  /// Further numbers of a training iteration for scalars.json, which the line does not show. May be empty.
+  std::function<Scalars()> unshown = {};
 };
 
 /// "0:13:14", "1 day, 2:03:04": Python's str(timedelta(seconds=int(seconds))). Negative and NaN

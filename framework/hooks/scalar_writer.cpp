@@ -15,7 +15,8 @@ namespace strata::hooks {
 namespace {
 
 std::string number(std::string_view name, double value) {
-  static constexpr std::array<std::string_view, 3> kIntegers = {"epoch", "iter", "memory"};
+  static constexpr std::array<std::string_view, 5> kIntegers = {
+      "epoch", "iter", "memory", "comm_bytes", "state_bytes"};
   const bool integer =
       std::ranges::find(kIntegers, name) != kIntegers.end() && std::isfinite(value);
   return integer ? std::to_string(static_cast<int64_t>(value)) : json_float(value);

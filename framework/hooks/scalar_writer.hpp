@@ -11,8 +11,7 @@
 
 namespace strata::hooks {
 
-/// `{"lr": 0.001, …, "step": 10}` as Python writes it. "epoch", "iter", "memory" and "step" are
-/// integers.
+/// `{"lr": 0.001, …, "step": 10}` as Python writes it. Counters and bytes are integers.
 std::string scalar_line(const Scalars& scalars, int64_t step);
 
 /// Appends lines to <log_dir>/vis_data/scalars.json and <log_dir>/vis_data/<timestamp>.json, each

@@ -61,6 +61,8 @@ Engine::Engine(Session& session, EngineObjects objects, const RunFacts& facts, b
   std::vector<std::vector<double>> groups;
   if (training) {
     groups = make_groups(objects.optimizer);
+    foretold_ = estimate(strategy_, *model_,
+                         {session.world().size(), states_per_element(objects.optimizer), accumulation_of(wrapper_)});
   }
   const auto plan = unit::plan_units(*model_, strategy_);
   tracker_ = std::make_unique<unit::Tracker>(*model_, strategy_, plan);

@@ -8,6 +8,7 @@
 #include "optim/schedulers.hpp"
 #include "optim/updater.hpp"
 #include "train/components.hpp"
+#include "train/estimate.hpp"
 #include "train/session.hpp"
 #include "train/stepper.hpp"
 #include "train/weights.hpp"
@@ -44,6 +45,8 @@ class Engine {
   [[nodiscard]] Stepper& stepper() { return *stepper_; }
   [[nodiscard]] optim::Updater* updater() { return updater_.get(); }
   [[nodiscard]] optim::Schedulers* schedulers() { return schedulers_.get(); }
+  /// What the strategy said before anything was allocated; empty without training.
+  [[nodiscard]] const Estimate& foretold() const { return foretold_; }
   [[nodiscard]] const border::Object<strata_strategy_api>& strategy() const { return strategy_; }
   [[nodiscard]] const border::Object<strata_optim_wrapper_api>& wrapper() const { return wrapper_; }
 
@@ -56,6 +59,7 @@ class Engine {
   Session& session_;
   border::Object<strata_strategy_api> strategy_;
   border::Object<strata_optim_wrapper_api> wrapper_;
+  Estimate foretold_;
   std::unique_ptr<unit::Model> model_;
   std::unique_ptr<unit::Tracker> tracker_;
   std::unique_ptr<optim::Updater> updater_;

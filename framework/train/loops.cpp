@@ -119,7 +119,9 @@ void Runner::train_iter(data::Batch& batch, int64_t batch_idx) {
   progress_.inner_iter = batch_idx;
   strata_hook_ctx context = context_of(batch_idx, batch);
   hooks_.fire(STRATA_POINT_BEFORE_TRAIN_ITER, context);
+  const int64_t sent_before = session_.world().bytes_sent();
   IterReport report = engine_->stepper().train(fields_of(batch), progress_.iter, progress_.step);
+  count_traffic(sent_before, report.updated);
   iters_done_ = progress_.iter + 1;
   window_open_ = !report.updated;
   if (report.updated && report.result.skipped == 0) {

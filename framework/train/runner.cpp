@@ -56,6 +56,10 @@ void Runner::make_hooks() {
     }
   };
   sources.peak_mb = [this] { return peak_memory_.take_mb(); };
+  sources.unshown = [this] {
+    return hooks::Scalars{{"comm_bytes", static_cast<double>(sent_in_step_)},
+                          {"state_bytes", static_cast<double>(session_.runtime().memory->state_bytes())}};
+  };
   log_processor_ = std::make_unique<hooks::LogProcessor>(hooks::parse_log_options(root.find("log_processor")),
                                                          session_.hub(), std::move(sources));
   scalars_ = std::make_unique<hooks::ScalarWriter>(session_.log_dir(), session_.timestamp());
@@ -80,12 +84,33 @@ void Runner::build_engine(bool training) {
     weights = std::make_unique<Weights>(start_.path);
   }
   engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training, weights.get());
+  if (training) {
+    log_states();
+  }
   if (weights != nullptr) {
     weights->report(session_.log());
     strata_hook_ctx context = hooks::HookBus::empty_context();
     const std::string path = start_.path.string();
     context.checkpoint = border::view(std::string_view(path));
     hooks_.fire(STRATA_POINT_AFTER_LOAD_CHECKPOINT, context);
+  }
+}
+
+// The measured bytes beside what the strategy foretold.
+void Runner::log_states() {
+  const Estimate& foretold = engine_->foretold();
+  const unit::Memory& memory = *session_.runtime().memory;
+  session_.log().info("Model states on rank 0: {} (parameters {}, gradients {}, optimizer {}){}",
+                      size_text(memory.state_bytes()), size_text(memory.tag("param").now + memory.tag("shard").now),
+                      size_text(memory.tag("grad").now), size_text(memory.tag("optim").now),
+                      foretold.empty() ? "" : text("; estimated: ", size_text(foretold.states())));
+}
+
+// comm_bytes: what this rank sent in all micro-batches of the last update, without logs, checkpoints and validation.
+void Runner::count_traffic(int64_t sent_before, bool updated) {
+  sent_in_window_ += session_.world().bytes_sent() - sent_before;
+  if (updated) {
+    sent_in_step_ = std::exchange(sent_in_window_, 0);
   }
 }
 

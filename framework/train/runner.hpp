@@ -70,6 +70,8 @@ class Runner final : public hooks::RunControl {
   [[nodiscard]] Counters counters() const { return {epochs_done_, iters_done_, progress_.step}; }
   void now_or_after_update(std::function<void()> action);
   void run_waiting();
+  void count_traffic(int64_t sent_before, bool updated);
+  void log_states();
   void close_window();
 
   Session& session_;
@@ -91,6 +93,8 @@ class Runner final : public hooks::RunControl {
   int64_t sampler_epoch_ = 0;
   int64_t epochs_done_ = 0;  // ahead of progress_ during the hooks after an epoch or iteration
   int64_t iters_done_ = 0;
+  int64_t sent_in_window_ = 0;
+  int64_t sent_in_step_ = 0;  // of the last update
   bool window_open_ = false;  // inside an accumulation window
   std::deque<std::function<void()>> after_update_;
   border::Numbers last_metrics_;

@@ -8,7 +8,7 @@
 #include <exception>
 #include <utility>
 
-#include "checkpoint/dtype.hpp"
+#include "strata/cpp/dtype.hpp"
 #include "strata/cpp/error.hpp"
 #include "unit/memory.hpp"
 
@@ -25,16 +25,11 @@ std::span<const std::byte> bytes_of(const at::Tensor& dense) {
 // By rank 0 for a tensor in its own memory.
 void put_tensor(const at::Tensor& tensor, const checkpoint::Put& put) { put(bytes_of(tensor.detach().contiguous())); }
 
-int64_t size_of(int32_t dtype) { return static_cast<int64_t>(checkpoint::dtype_bytes(dtype)); }
-
 }  // namespace
 
 SavedTensors::SavedTensors(Session& session, Engine& engine)
     : session_(session), engine_(engine), steps_(engine.model().params().size(), 0) {
-  strata_strategy_caps caps{};
-  caps.h = STRATA_HDR(strata_strategy_caps);
-  engine.strategy().call(&strata_strategy_api::describe, &caps);
-  owns_storage_ = caps.owns_storage != 0;
+  owns_storage_ = caps_of(engine.strategy()).owns_storage != 0;
   learn_holdings();
 }
 

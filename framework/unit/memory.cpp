@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "border/errors.hpp"
+#include "unit/tensor_memory.hpp"
 
 namespace strata::unit {
 namespace {
@@ -48,7 +49,7 @@ strata_rc record_use(strata_buffer*, strata_stream*) { return STRATA_OK; }
 
 strata_rc stats(strata_runtime* rt, strata_memory_stats* out) {
   return border::guarded([&] {
-    const Account& total = memory_of(rt).total();
+    const Account total = tracks_tensor_memory() ? tensor_memory() : memory_of(rt).total();
     *out = {STRATA_HDR(strata_memory_stats), total.now, total.peak};
   });
 }
@@ -62,7 +63,10 @@ strata_rc bytes_of_tag(strata_runtime* rt, strata_str tag, int64_t* now, int64_t
 }
 
 strata_rc reset_peak(strata_runtime* rt) {
-  return border::guarded([&] { memory_of(rt).reset_peak(); });
+  return border::guarded([&] {
+    memory_of(rt).reset_peak();
+    reset_tensor_peak();
+  });
 }
 
 strata_rc tensor_view(strata_tensor* t, strata_view* out) {
@@ -102,6 +106,14 @@ Account Memory::tag(std::string_view name) const {
 void Memory::add(const std::string& tag, int64_t bytes) {
   total_.add(bytes);
   tags_[tag].add(bytes);
+}
+
+int64_t Memory::state_bytes() const {
+  int64_t out = 0;
+  for (const char* name : {"param", "shard", "grad", "optim"}) {
+    out += tag(name).now;
+  }
+  return out;
 }
 
 void Memory::reset_peak() {

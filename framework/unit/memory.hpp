@@ -39,6 +39,8 @@ class Memory {
   [[nodiscard]] const Account& total() const { return total_; }
   /// The account of one tag; zeros for a tag never used.
   [[nodiscard]] Account tag(std::string_view name) const;
+  /// Bytes of model states now: the tags that stay from step to step (see strata/abi/memory.h).
+  [[nodiscard]] int64_t state_bytes() const;
   void add(const std::string& tag, int64_t bytes);
   void reset_peak();
 

@@ -85,7 +85,7 @@ TEST_F(Training, WritesScalarsWithMMEnginesKeys) {
 
   expect_match(first,
                R"(\{"lr": [^,]+, "data_time": [^,]+, "loss": [^,]+, "time": [^,]+, "epoch": 1, )"
-               R"("iter": 1, "memory": \d+, "step": 1\})");
+               R"("iter": 1, "memory": \d+, "comm_bytes": 0, "state_bytes": 789568, "step": 1\})");
   EXPECT_EQ(scalars("work").size(), 9U);
   EXPECT_THAT(keys_of(8, "work"),
               testing::UnorderedElementsAre("accuracy", "data_time", "time", "step"));
@@ -255,6 +255,35 @@ TEST_F(Training, WritesIntoAFolderOfAnyName) {
   train(config(), "a \"quoted\" \\ folder");
 
   EXPECT_THAT(checkpoints("a \"quoted\" \\ folder"), ElementsAre("iter_3"));
+}
+
+// Two state numbers per element: 16 bytes for each of the MLP's 49,338 parameters, and a little padding.
+TEST_F(Training, LogsItsStatesBesideTheEstimate) {
+  const std::string log = train(config(), "work").out;
+
+  expect_match(line_with(log, "Model states"),
+               std::string(kTime) + R"(Model states on rank 0: 771\.1 KiB \(parameters 192\.8 KiB, gradients 192\.8 )"
+                                    R"(KiB, optimizer 385\.5 KiB\); estimated: 770\.9 KiB)");
+}
+
+TEST_F(Training, CountsTheBytesOfAStepWithAllItsMicroBatches) {
+  const std::string run =
+      "train_cfg = { by_epoch = false, max_iters = 4 }\n"
+      "[optim_wrapper]\naccumulative_counts = 2\n";
+  const std::string flat = "strategy.type = \"FlatStrategy\"\n";
+  train(config(run, "ddp"), "ddp", {"--nproc", "2"});
+  train(config(kTestPlugins + (flat + run), "flat"), "flat", {"--nproc", "2"});
+  const std::vector<double> ddp_sent = series("ddp", "comm_bytes");
+  const std::vector<double> flat_sent = series("flat", "comm_bytes");
+
+  // A sum over 2 ranks sends the gradients once, in the last micro-batch of a step.
+  constexpr double kGradients = 49'338 * 4;
+  const auto once = testing::DoubleNear(kGradients, 0.01 * kGradients);
+  EXPECT_THAT(ddp_sent, ElementsAre(0, once, once, once));
+  // Two gathers and a reduction of half the model, in each micro-batch.
+  const auto thrice = testing::DoubleNear(3 * kGradients, 0.03 * kGradients);
+  EXPECT_THAT(flat_sent, ElementsAre(0, thrice, thrice, thrice));
+  EXPECT_NEAR(series("flat", "state_bytes")[3], series("ddp", "state_bytes")[3] / 2, 4e3);
 }
 
 TEST_F(Training, OnTwoRanksWritesOneLog) {

@@ -14,6 +14,7 @@
 
 #include "checkpoint/safetensors.hpp"
 #include "engine_run.hpp"
+#include "modes.hpp"
 #include "train/checkpoints.hpp"
 
 namespace strata::test {
@@ -72,6 +73,43 @@ TEST_F(ShardedCheckpoint, HasTheBytesOfDdps) {
     expect_same_tensors("flat", "ddp");
     EXPECT_EQ(state("flat").at("optimizer_steps"), state("ddp").at("optimizer_steps")) << ranks << " ranks";
   }
+}
+
+// Every mode of every strategy, each resuming what the one before it saved.
+TEST_F(ShardedCheckpoint, GoesThroughAllStrategiesUnchanged) {
+  const int ranks = 3;
+  save({.strategy = "DDPStrategy", .world = ranks, .steps = 3}, "ddp");
+
+  std::string before = "ddp";
+  for (size_t i = 0; i < all_modes(ranks).size(); ++i) {
+    const Mode three = all_modes(ranks)[i];
+    const Mode two = all_modes(2)[i];
+    const std::string resumed = before + "To" + two.name;
+    save({.strategy = three.strategy, .world = ranks, .steps = 3}, three.name);
+    save({.strategy = two.strategy, .world = 2, .steps = 3, .resume = path(before), .first_step = 3}, resumed);
+
+    expect_same_tensors(three.name, "ddp");
+    expect_same_tensors(resumed, "ddp");
+    EXPECT_EQ(state(resumed).at("optimizer_steps"), state("ddp").at("optimizer_steps")) << resumed;
+    before = three.name;
+  }
+}
+
+TEST_F(ShardedCheckpoint, OfHalfPrecisionHoldsTheMasters) {
+  const std::string bf16 =
+      R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = "always_wrap_policy", )"
+      R"(mixed_precision = { param_dtype = "bfloat16" } } })";
+  const EngineResult whole = save({.strategy = bf16, .world = 2, .steps = 4}, "whole");
+  save({.strategy = bf16, .world = 2, .steps = 2}, "half");
+
+  const EngineResult rest = save({.strategy = bf16, .world = 2, .steps = 4, .resume = path("half"), .first_step = 2}, "rest");
+
+  const checkpoint::SafetensorsFile model(path("whole/model.safetensors"));
+  for (const checkpoint::TensorInfo& info : model.tensors()) {
+    EXPECT_EQ(info.dtype, STRATA_F32) << info.name;
+  }
+  EXPECT_EQ(rest.losses[3], whole.losses[3]);
+  expect_same_tensors("rest", "whole");
 }
 
 TEST_F(ShardedCheckpoint, HoldsParametersOutsideOfTheViews) {

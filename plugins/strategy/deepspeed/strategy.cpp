@@ -35,6 +35,14 @@ class DeepSpeedStrategy final : public strata::Strategy {
     engine_->estimate(args, out);
   }
 
+  [[nodiscard]] std::vector<strata::EstimateVariant> estimate_variants() const override {
+    std::vector<strata::EstimateVariant> out;
+    for (const std::string stage : {"0", "1", "2", "3"}) {
+      out.push_back({"stage " + stage, "zero_optimization.stage = " + stage});
+    }
+    return out;
+  }
+
   void setup_env(const strata_setup_args& args) override {
     report(args);
     engine_->set_up(runtime(), args);

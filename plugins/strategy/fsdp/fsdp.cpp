@@ -61,6 +61,18 @@ class FsdpStrategy final : public strata::Strategy {
     units.estimate(args, out);
   }
 
+  // Without a policy of the user's the whole model is one unit, which is no choice worth a row.
+  [[nodiscard]] std::vector<strata::EstimateVariant> estimate_variants() const override {
+    const bool wraps = config_.policy.kind != strata::fsdp::WrapPolicy::Kind::kRootOnly;
+    std::vector<strata::EstimateVariant> out;
+    for (const std::string name : {"FULL_SHARD", "SHARD_GRAD_OP", "NO_SHARD", "HYBRID_SHARD"}) {
+      const std::string sharding = "model_wrapper.sharding_strategy = \"" + name + "\"\n";
+      const std::string policy = wraps ? "" : "model_wrapper.auto_wrap_policy = \"always_wrap_policy\"\n";
+      out.push_back({wraps ? name : name + " always_wrap_policy", sharding + policy});
+    }
+    return out;
+  }
+
   void setup_env(const strata_setup_args& args) override {
     const Shape shape = mesh_shape(args.world_size, args.local_world_size);
     mesh_ = Mesh(runtime(), args.rank, shape.replicas, shape.shards);

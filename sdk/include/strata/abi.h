@@ -5,6 +5,7 @@
 #include "strata/abi/communicator.h"
 #include "strata/abi/core.h"
 #include "strata/abi/data.h"
+#include "strata/abi/estimate.h"
 #include "strata/abi/hook.h"
 #include "strata/abi/host.h"
 #include "strata/abi/memory.h"

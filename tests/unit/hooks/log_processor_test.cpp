@@ -64,6 +64,19 @@ class LogProcessorTest : public testing::Test {
   std::function<void(std::span<double>)> mean_ = [](std::span<double>) {};
 };
 
+TEST_F(LogProcessorTest, PutsWhatTheLineDoesNotShowBehindTheTags) {
+  LogSources sources{[](std::span<double>) {}, [] { return 970; }};
+  sources.unshown = [] { return Scalars{{"comm_bytes", 64}}; };
+  LogProcessor with({}, hub_, std::move(sources));
+  const LogLine plain = processor().after_iter(epoch_loop(), 9);
+
+  const LogLine line = with.after_iter(epoch_loop(), 9);
+
+  EXPECT_EQ(line.text, plain.text);
+  EXPECT_THAT(line.tags, testing::Contains(Pair("comm_bytes", 64)));
+  EXPECT_EQ(line.tags.size(), plain.tags.size() + 1);
+}
+
 TEST_F(LogProcessorTest, WritesTheSeedsFirstLineToTheCharacter) {
   first_line();
 

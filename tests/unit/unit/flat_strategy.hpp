@@ -2,6 +2,7 @@
 // the own shard. The smallest strategy that needs every event; kept for tests.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 #include <string>
@@ -28,7 +29,31 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     return caps;
   }
 
-  void estimate(const strata_estimate_args&, strata_estimate&) override {}
+  // One shard of everything; the two largest units at their fullest, values and gradients.
+  void estimate(const strata_estimate_args& args, strata_estimate& out) override {
+    int64_t largest[2] = {};
+    for (uint64_t u = 0; u < args.model->n_units; ++u) {
+      const strata_unit_desc& unit = args.model->units[u];
+      int64_t numel = 0;
+      for (uint64_t i = 0; i < unit.n_params; ++i) {
+        numel += args.model->params[unit.params[i]].numel;
+      }
+      const int64_t shard = (numel + args.world_size - 1) / args.world_size * kBytes;
+      out.param_bytes += shard;
+      out.grad_bytes += shard;
+      out.optim_bytes += shard * args.optim_state_per_element;
+      out.sent_bytes_per_step += 3 * (args.world_size - 1) * shard * args.accumulation;
+      if (shard > largest[1]) {
+        largest[1] = std::min(shard, largest[0]);
+        largest[0] = std::max(shard, largest[0]);
+      }
+    }
+    out.unit_bytes = 2 * (largest[0] + largest[1]) * args.world_size;
+  }
+
+  [[nodiscard]] std::vector<EstimateVariant> estimate_variants() const override {
+    return {{"rows", ""}, {"columns", "layout = \"transposed\""}};
+  }
 
   void setup_env(const strata_setup_args& args) override { world_size_ = args.world_size; }
 

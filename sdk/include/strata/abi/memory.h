@@ -16,10 +16,11 @@ enum {
   STRATA_BUFFER_ZEROED = 2   /* filled with zeros when made */
 };
 
-/* Bytes, of this rank. */
+/* Bytes of all CPU tensors of the process, buffers included: states, activations, batches, workspaces of operators. Ranks that are
+ * threads of one process (tests) share them; what each of them has is in the accounts of tags, which are per rank. */
 typedef struct strata_memory_stats {
   strata_hdr h;
-  int64_t allocated;      /* in buffers and tensors now */
+  int64_t allocated;      /* now */
   int64_t peak_allocated; /* since the last reset_peak() */
 } strata_memory_stats;
 
@@ -28,7 +29,17 @@ typedef struct strata_memory_stats {
 
 typedef struct strata_memory_api {
   strata_hdr h;
-  /* bytes may be 0. The tag ("shard", "unit", "grad", …) is what the byte account is kept under. */
+  /* bytes may be 0. The tag is what the byte account is kept under. These have a meaning for logs and estimates:
+   *   states, which stay from step to step, together `state_bytes` in scalars.json:
+   *     "param"      values of parameters that are whole on this rank
+   *     "shard"      this rank's share of values
+   *     "grad"       gradients that the optimizer reads, or that add up over micro-batches
+   *     "optim"      optimizer state (made by the host)
+   *   what comes and goes within a step:
+   *     "unit"       values of a unit, whole between gather and evict
+   *     "unit_grad"  gradients of a unit until they are reduced
+   *     "comm"       staging of collectives
+   * Any other tag has an account as well, and counts as coming and going. */
   strata_rc (*buffer_new)(strata_runtime* rt, int64_t bytes, uint32_t flags, strata_str tag, strata_buffer** out);
   void (*buffer_free)(strata_buffer* b);
   /* Brings memory of undefined content (NaN in debug mode); nothing if it is resident. */

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "strata/abi/estimate.h"
 #include "strata/cpp/memory.hpp"
 #include "strata/cpp/params.hpp"
 #include "strata/cpp/plugin.hpp"
@@ -17,6 +18,12 @@ struct STRATA_HIDDEN ModelView {
 
   [[nodiscard]] std::span<const strata_unit_desc> units() const { return {c->units, c->n_units}; }
   [[nodiscard]] std::span<const strata_param_desc> params() const { return {c->params, c->n_params}; }
+};
+
+/// A way to configure a strategy; see strata_variant_sink.
+struct STRATA_HIDDEN EstimateVariant {
+  std::string label;
+  std::string toml;
 };
 
 /// Receives what the optimizer shall update; see strata_optim_view.
@@ -44,6 +51,10 @@ class STRATA_HIDDEN Strategy : public Component {
 
   virtual void contribute_config(const strata_config_sink&) {}
   virtual void estimate(const strata_estimate_args& args, strata_estimate& out) = 0;
+  /// The rows that `strata estimate` has for this strategy.
+  [[nodiscard]] virtual std::vector<EstimateVariant> estimate_variants() const { return {}; }
+  /// One that overrides it asks this one as well.
+  const void* get_extension(std::string_view id) override;
   virtual void setup_env(const strata_setup_args&) {}
   virtual void plan_units(const ModelView& model, std::span<strata_unit_plan> plan) = 0;
   virtual void materialize(int32_t unit) = 0;
@@ -155,6 +166,14 @@ struct STRATA_HIDDEN StrategyThunks {
   }
 };
 
+STRATA_HIDDEN inline strata_rc list_estimate_variants(void* p, const strata_variant_sink* out) {
+  return guarded([&] {
+    for (const EstimateVariant& v : StrategyThunks::self(p).estimate_variants()) {
+      check(out->put(out->ctx, view(std::string_view(v.label)), view(std::string_view(v.toml))));
+    }
+  });
+}
+
 template <>
 struct KindOf<Strategy> {
   static constexpr const char* kName = STRATA_KIND_STRATEGY;
@@ -196,4 +215,11 @@ struct KindOf<Strategy> {
 };
 
 }  // namespace detail
+
+inline const void* Strategy::get_extension(std::string_view id) {
+  static const strata_estimate_variants_api variants = {STRATA_HDR(strata_estimate_variants_api),
+                                                        &detail::list_estimate_variants};
+  return id == STRATA_EXT_ESTIMATE_VARIANTS ? &variants : nullptr;
+}
+
 }  // namespace strata
