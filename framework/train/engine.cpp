@@ -6,6 +6,7 @@
 #include "optim/groups.hpp"
 #include "optim/views.hpp"
 #include "unit/assemble.hpp"
+#include "unit/recompute.hpp"
 
 namespace strata::train {
 namespace {
@@ -63,6 +64,7 @@ Engine::Engine(Session& session, EngineObjects objects, const RunFacts& facts, b
     groups = make_groups(objects.optimizer);
     foretold_ = estimate(strategy_, *model_,
                          {session.world().size(), states_per_element(objects.optimizer), accumulation_of(wrapper_)});
+    choose_recomputed();
   }
   const auto plan = unit::plan_units(*model_, strategy_);
   tracker_ = std::make_unique<unit::Tracker>(*model_, strategy_, plan);
@@ -90,6 +92,34 @@ Engine::~Engine() {
 void Engine::set_up_strategy(const RunFacts& facts) {
   const strata_setup_args args = setup_args(session_, facts);
   strategy_.call(&strata_strategy_api::setup_env, &args);
+}
+
+void Engine::choose_recomputed() {
+  const int64_t n = session_.run().recompute_every;
+  if (n == 0) {
+    return;
+  }
+  const auto blocks = unit::repeated_blocks(model_->units());
+  const auto chosen = unit::every_nth(blocks, n);
+  if (chosen.empty()) {
+    throw config_error(session_.run().root->at("activation_checkpointing").where(), "activation_checkpointing: ",
+                       model_->object().type(), " has ", blocks.size(), " repeated block(s)",
+                       blocks.empty() ? "; leave the table out" : "; make `n` smaller");
+  }
+  check_recomputed(chosen);
+  model_->set_recomputed(chosen);
+  session_.log().info("Activation checkpointing: {} of {} blocks run again in backward.", chosen.size(), blocks.size());
+}
+
+// Strategies that take a unit's memory away bring its gradients back for the unit's own backward alone.
+void Engine::check_recomputed(const std::vector<int32_t>& chosen) const {
+  const int32_t borrower = unit::borrower_across(model_->units(), chosen);
+  if (caps_of(strategy_).owns_storage != 0 && borrower >= 0) {
+    throw config_error(session_.run().root->at("activation_checkpointing").where(), "activation_checkpointing: unit \"",
+                       model_->units()[static_cast<size_t>(borrower)].name, "\" of ", model_->object().type(),
+                       " shares a parameter across the border of a block, which ", strategy_.type(),
+                       " cannot follow; use DDPStrategy, or leave the table out");
+  }
 }
 
 std::vector<std::vector<double>> Engine::make_groups(const border::Object<strata_optimizer_api>& optimizer) {

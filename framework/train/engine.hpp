@@ -52,6 +52,8 @@ class Engine {
 
  private:
   void set_up_strategy(const RunFacts& facts);
+  void choose_recomputed();
+  void check_recomputed(const std::vector<int32_t>& chosen) const;
   std::vector<std::vector<double>> make_groups(const border::Object<strata_optimizer_api>& optimizer);
   void build_updater(border::Object<strata_optimizer_api> optimizer, std::vector<std::vector<double>> groups,
                      const RunFacts& facts);

@@ -114,6 +114,11 @@ std::vector<FieldSpec> all_fields() {
                 field("enable", STRATA_FIELD_BOOL, "", "false"),
                 field("base_batch_size", STRATA_FIELD_INT, "the batch size the learning rate is for", "", "[1, inf)"),
             }),
+      table("activation_checkpointing", "blocks whose forward runs again in backward instead of being kept",
+            {
+                required(field("type", STRATA_FIELD_TEXT, "every block, or every n-th", "", "full|every_n")),
+                field("n", STRATA_FIELD_INT, "of every_n", "", "[1, inf)"),
+            }),
       any("default_hooks", "changes to the default hooks; false switches one off", "table"),
       any("custom_hooks", "a list of hooks", "list"),
       any("log_processor", "window_size, by_epoch, custom_cfg, …", "table"),

@@ -120,6 +120,22 @@ void read_scaling(const config::Value& root, RunConfig& run) {
   run.auto_scale_base = base->as_float();
 }
 
+void read_checkpointing(const config::Value& root, RunConfig& run) {
+  const config::Value* table = root.find("activation_checkpointing");
+  if (table == nullptr) {
+    return;
+  }
+  const bool full = table->get<std::string>("type") == "full";
+  const config::Value* n = table->find("n");
+  if (full != (n == nullptr)) {
+    throw config_error(n == nullptr ? table->where() : n->where(),
+                       full ? "activation_checkpointing of type \"full\" takes every block; leave `n` out, or write "
+                              "type = \"every_n\""
+                            : "activation_checkpointing of type \"every_n\" needs `n`: one block of how many");
+  }
+  run.recompute_every = full ? 1 : n->as_int();
+}
+
 }  // namespace
 
 config::Value typed_table(const std::string& type, const std::string& where) {
@@ -170,6 +186,7 @@ RunConfig parse_run_config(const config::Value& root, const std::string& file_st
     throw config_error(root.at("param_scheduler").where(), "param_scheduler without optim_wrapper");
   }
   read_scaling(root, run);
+  read_checkpointing(root, run);
   return run;
 }
 

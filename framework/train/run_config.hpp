@@ -57,6 +57,7 @@ struct RunConfig {
   std::optional<TrainLoopConfig> train_loop;
   std::vector<const config::Value*> val_metrics, test_metrics;
   double auto_scale_base = 0;  // 0: off
+  int64_t recompute_every = 0;  // every so many blocks run again in backward; 0: none
 };
 
 /// The schema of a whole configuration, for `strata config check` and `explain`.

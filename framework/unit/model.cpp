@@ -83,6 +83,7 @@ Model::Model(border::Object<strata_model_api> object, uint64_t seed) : object_(s
   const strata_model_sink sink = {&owner, &ModelSink::unit, &ModelSink::param, &ModelSink::borrow,
                                   &ModelSink::buffer};
   object_.call(&strata_model_api::build, &sink);
+  recomputed_.assign(units_.size(), false);
 }
 
 Param& Model::param(int32_t id) {
@@ -121,6 +122,13 @@ const strata_model_desc& Model::desc() {
   desc_ = {STRATA_HDR(strata_model_desc), unit_descs_.data(), unit_descs_.size(), param_descs_.data(),
            param_descs_.size()};
   return desc_;
+}
+
+void Model::set_recomputed(const std::vector<int32_t>& units) {
+  recomputed_.assign(units_.size(), false);
+  for (const int32_t unit : units) {
+    recomputed_.at(static_cast<size_t>(unit)) = true;
+  }
 }
 
 std::string Model::weight_name(const std::string& stored) const {

@@ -89,6 +89,9 @@ class Model {
   /// Clears all gradients: memory of resident gradient buffers that were touched, and unbound gradients.
   void zero_grad();
   void set_training(bool training);
+  /// Units whose forward runs again in backward (recompute.hpp). Before training.
+  void set_recomputed(const std::vector<int32_t>& units);
+  [[nodiscard]] bool recomputed(int32_t unit) const { return recomputed_[static_cast<size_t>(unit)]; }
   /// What the model calls the tensor that a weight file holds under `stored`; empty: of no use to it.
   [[nodiscard]] std::string weight_name(const std::string& stored) const;
 
@@ -107,6 +110,7 @@ class Model {
   std::vector<strata_buffer*> grad_buffers_;
   std::vector<InputCast> input_casts_;  // by unit; empty until one is asked for
   ValueSource source_;
+  std::vector<bool> recomputed_;  // per unit
   std::vector<strata_unit_desc> unit_descs_;
   std::vector<strata_param_desc> param_descs_;
   strata_model_desc desc_{};

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "border/errors.hpp"
+#include "unit/tracker_parts.hpp"
 
 namespace strata::unit {
 
@@ -67,50 +68,6 @@ struct AccumulateHook final : torch::autograd::PostAccumulateGradHook {
   Tracker* tracker;
   int32_t param;
 };
-
-namespace {
-
-// A hook on a view is lost when the view is changed in place: the base is what is hooked.
-at::Tensor base_of(const at::Tensor& tensor) { return tensor.is_view() ? at::Tensor(tensor._base()) : tensor; }
-
-int current_task() { return torch::autograd::get_current_graph_task_id(); }
-
-int32_t owner_of(const std::vector<strata_unit_plan>& plan, const std::vector<Unit>& units, int32_t unit) {
-  const int32_t owner = plan[static_cast<size_t>(unit)].owner;
-  int32_t up = unit;
-  while (up != owner && up >= 0) {
-    up = units[static_cast<size_t>(up)].parent;
-  }
-  if (up < 0 || plan[static_cast<size_t>(owner)].owner != owner) {
-    throw Error(STRATA_E_ARGUMENT, text("the strategy joins unit \"", units[static_cast<size_t>(unit)].name,
-                                        "\" into unit ", owner, ", which is no unjoined ancestor of it"));
-  }
-  return owner;
-}
-
-void cast_to(at::ScalarType dtype, at::Tensor** tensors, size_t n) {
-  for (size_t i = 0; dtype != at::ScalarType::Undefined && i < n; ++i) {
-    if (tensors[i]->defined() && tensors[i]->is_floating_point()) {
-      *tensors[i] = tensors[i]->to(dtype);
-    }
-  }
-}
-
-// Sets flags for the life of one call.
-class FlagScope {
- public:
-  FlagScope(strata_step_ctx& ctx, uint32_t flags) : ctx_(ctx), before_(ctx.flags) { ctx.flags |= flags; }
-
-  FlagScope(const FlagScope&) = delete;
-  FlagScope& operator=(const FlagScope&) = delete;
-  ~FlagScope() { ctx_.flags = before_; }
-
- private:
-  strata_step_ctx& ctx_;
-  uint32_t before_;
-};
-
-}  // namespace
 
 Tracker::Tracker(Model& model, const border::Object<strata_strategy_api>& strategy,
                  const std::vector<strata_unit_plan>& plan)
@@ -323,25 +280,40 @@ void Tracker::accumulated(int32_t param) {
   if (wants(unit, STRATA_EVENT_GRAD_READY)) {
     strategy_.call(&strata_strategy_api::grad_ready, param, static_cast<const strata_step_ctx*>(ctx_));
   }
-  const int task = current_task();
-  const auto it = std::find_if(state.passes.rbegin(), state.passes.rend(), [&](const auto& pass) {
-    return !pass->closed && (pass->task == task || pass->task == -1);
-  });
-  if (it == state.passes.rend()) {
+  Pass* const pass = pass_of(state, current_task());
+  if (pass == nullptr) {
     // Used outside its unit's forward: the sweep reports the gradient.
     state.open = nullptr;
-    Pass* const pass = open_pass(unit);
-    pass->task = task;
-    pass->any_grad = true;
+    Pass* const late = open_pass(unit);
+    late->task = current_task();
+    late->any_grad = true;
     return;
   }
-  Pass& pass = **it;
-  pass.task = task;
-  pass.any_grad = true;
-  if (--pass.params_left == 0) {
-    grads_ready(pass);
+  pass->any_grad = true;
+  if (pass->task != -1 && pass->task != current_task()) {
+    return;  // from a part of the unit that runs again: more may come, so the sweep ends this pass
   }
-  close_if_done(pass);
+  pass->task = current_task();
+  if (--pass->params_left == 0) {
+    grads_ready(*pass);
+  }
+  close_if_done(*pass);
+}
+
+// The pass that a gradient belongs to: the newest of the same engine pass, or not begun. When a part of the unit was
+// recomputed, its backward is an engine pass of its own inside that of the whole unit, which it then belongs to.
+Pass* Tracker::pass_of(const UnitState& state, int task) {
+  Pass* around = nullptr;
+  for (auto it = state.passes.rbegin(); it != state.passes.rend(); ++it) {
+    Pass* const pass = it->get();
+    if (!pass->closed && (pass->task == task || pass->task == -1)) {
+      return pass;
+    }
+    if (!pass->closed && pass->creator == -1 && around == nullptr) {
+      around = pass;
+    }
+  }
+  return around;
 }
 
 void Tracker::grads_ready(Pass& pass) {

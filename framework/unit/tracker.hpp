@@ -70,6 +70,7 @@ class Tracker {
   void install_accumulate_hooks();
   [[nodiscard]] bool wants(int32_t unit, uint32_t event) const;
   Pass* open_pass(int32_t unit);
+  static Pass* pass_of(const UnitState& state, int task);
   void watch_input(at::Tensor& tensor, Pass* pass);
   void watch_output(const at::Tensor& tensor, Pass* pass);
   [[nodiscard]] TensorHook* current_hook(const at::Tensor& tensor) const;

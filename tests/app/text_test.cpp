@@ -194,5 +194,40 @@ TEST_F(Text, HeadsThatDoNotDivideTheWidthAreRefusedWithTheirPlace) {
               AllOf(HasSubstr("gpt2.toml:1"), HasSubstr("no multiple of n_head = 3")));
 }
 
+std::string checkpointing(const std::string& table) {
+  return "\n[activation_checkpointing]\n" + table;
+}
+
+TEST_F(Text, IsLearntTheSameWhenBlocksAreRecomputed) {
+  make_text_bin();
+  train(model_config(), "plain");  // with dropout
+  const Outcome done = train(model_config(checkpointing("type = \"full\"")), "recomputed");
+
+  EXPECT_EQ(series("recomputed", "loss"), series("plain", "loss"));
+  EXPECT_THAT(done.out,
+              HasSubstr("Activation checkpointing: 2 of 2 blocks run again in backward."));
+}
+
+TEST_F(Text, SaysWhatIsWrongWithActivationCheckpointing) {
+  make_text_bin();
+  const auto said = [&](const std::string& table, int code = 2) {
+    return refusal({"train", model_config(checkpointing(table)), "--work-dir", "w"}, code);
+  };
+
+  EXPECT_THAT(said("type = \"half\""), HasSubstr("use full or every_n"));
+  EXPECT_THAT(said("type = \"every_n\""), AllOf(HasSubstr("gpt2.toml:"), HasSubstr("needs `n`")));
+  EXPECT_THAT(said("type = \"full\"\nn = 2"), HasSubstr("leave `n` out"));
+  EXPECT_THAT(said("type = \"every_n\"\nn = 0"), HasSubstr("n"));
+  EXPECT_THAT(said("type = \"every_n\"\nn = 3", 1),
+              AllOf(HasSubstr("GPT2 has 2 repeated block(s)"), HasSubstr("make `n` smaller")));
+}
+
+TEST_F(Text, ActivationCheckpointingOfAModelWithoutBlocksIsRefused) {
+  const std::string file = config(std::string(kThreeIterations) + checkpointing("type = \"full\""));
+
+  EXPECT_THAT(refusal({"train", file, "--work-dir", "w"}, 1),
+              AllOf(HasSubstr("run.toml:"), HasSubstr("MLP has 0 repeated block(s)")));
+}
+
 }  // namespace
 }  // namespace strata::test

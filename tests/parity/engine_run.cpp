@@ -30,7 +30,7 @@ std::string toml_of(const EngineRun& run, const std::string& dir) {
          "model = { " + run.model + ", dtype = \"" + run.dtype + "\" }\n" +
          "strategy = " + (run.strategy.front() == '{' ? run.strategy : "{ type = \"" + run.strategy + "\" }") + "\n" +
          "env_cfg = { dist_cfg = { backend = \"" + run.backend + "\" } }\n" +
-         "randomness = { seed = 3 }\ntrain_cfg = { by_epoch = false, max_iters = 1000 }\n" +
+         run.more + "randomness = { seed = 3 }\ntrain_cfg = { by_epoch = false, max_iters = 1000 }\n" +
          "plugins = { paths = [\"" STRATA_PLUGIN_DIR "\", \"" STRATA_BINARY_DIR "/tests/plugins\"] }\n" +
          "train_dataloader = { dataset = { type = \"Digits\" }, sampler = { type = \"DefaultSampler\" } }\n" +
          "debug = { poison_memory = " + (run.poison ? "true" : "false") + " }\n[optim_wrapper]\ntype = \"" +

@@ -35,6 +35,7 @@ struct EngineRun {
   /// Writes a parameter's value before the first step; absent: the model's own initial values.
   std::function<void(const std::string& name, const at::Tensor& out)> values{};
   std::string wrapper_type = "OptimWrapper";
+  std::string more{};  // further lines at the top
   bool keep_updates = false;
   bool poison = true;
   std::string backend = "threads";

@@ -8,6 +8,7 @@
 #include "mlp.hpp"
 #include "plain_model.hpp"
 #include "resnet.hpp"
+#include "unit/recompute.hpp"
 
 namespace strata::testing {
 namespace {
@@ -30,11 +31,15 @@ PlainModel::Named texts(const at::Generator& g) {
 
 template <class M, class Config>
 void expect_same_bits_when_sharded(const Config& config,
-                                   PlainModel::Named (*draw)(const at::Generator&) = &images) {
+                                   PlainModel::Named (*draw)(const at::Generator&) = &images,
+                                   bool recomputed = false) {
   PlainModel plain(std::make_unique<M>(config));
   auto strategy = std::make_unique<FlatStrategy>();
   const FlatStrategy& flat = *strategy;
   Rank rank(std::make_unique<M>(config), std::move(strategy));
+  if (recomputed) {
+    rank.model().set_recomputed(unit::repeated_blocks(rank.model().units()));
+  }
   const at::Generator g = at::make_generator<at::CPUGeneratorImpl>(uint64_t{11});
 
   for (int iter = 0; iter < 2; ++iter) {
@@ -64,9 +69,15 @@ TEST(ShardedModels, MlpKeepsItsBits) {
   expect_same_bits_when_sharded<mlp::Mlp>(mlp::Config{});
 }
 
-class ShardedGpt2 : public ::testing::TestWithParam<bool> {};
+TEST(RecomputedModels, ResNet50KeepsItsBitsAndRunningStatistics) {
+  expect_same_bits_when_sharded<resnet::MMResNet50>(
+      resnet::Config{.num_classes = 10}, &images, /*recomputed=*/true);
+}
+
+class ShardedGpt2 : public ::testing::TestWithParam<std::tuple<bool, bool>> {};
 
 TEST_P(ShardedGpt2, KeepsItsBits) {
+  const auto [tied, recomputed] = GetParam();
   const gpt2::Config config = {.vocab_size = 50,
                                .n_positions = 16,
                                .n_layer = 2,
@@ -75,11 +86,13 @@ TEST_P(ShardedGpt2, KeepsItsBits) {
                                .embd_pdrop = 0,
                                .resid_pdrop = 0,
                                .attn_pdrop = 0,
-                               .tie_word_embeddings = GetParam()};
-  expect_same_bits_when_sharded<gpt2::Gpt2>(config, &texts);
+                               .tie_word_embeddings = tied};
+  expect_same_bits_when_sharded<gpt2::Gpt2>(config, &texts, recomputed);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tied, ShardedGpt2, ::testing::Bool());
+INSTANTIATE_TEST_SUITE_P(TiedRecomputed,
+                         ShardedGpt2,
+                         ::testing::Combine(::testing::Bool(), ::testing::Bool()));
 
 TEST(Mlp, ReadsImagesOfBytesAndGivesLogits) {
   PlainModel plain(std::make_unique<mlp::Mlp>(

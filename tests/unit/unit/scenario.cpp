@@ -1,38 +1,11 @@
-// Test models made of cells, and a reentrant checkpoint.
+// Test models made of cells.
 #include "scenario.hpp"
 
 #include <ATen/ops/empty.h>
-#include <torch/csrc/autograd/autograd.h>
 
 namespace strata::testing {
-namespace {
-
-struct CheckpointFn : torch::autograd::Function<CheckpointFn> {
-  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x,
-                            const std::function<at::Tensor(at::Tensor)>* f) {
-    ctx->save_for_backward({x});
-    ctx->saved_data["f"] = reinterpret_cast<int64_t>(f);
-    const at::NoGradGuard no_grad;
-    return (*f)(x);
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
-                                                 torch::autograd::variable_list grads) {
-    const auto& f = *reinterpret_cast<const std::function<at::Tensor(at::Tensor)>*>(ctx->saved_data["f"].toInt());
-    at::Tensor x = ctx->get_saved_variables()[0].detach().requires_grad_(true);
-    const at::AutoGradMode enable(true);
-    const at::Tensor y = f(x);
-    torch::autograd::backward({y}, {grads[0]});
-    return {x.grad(), at::Tensor()};
-  }
-};
-
-}  // namespace
-
 at::Tensor checkpointed(const std::function<at::Tensor(at::Tensor)>& f, const at::Tensor& x) {
-  // The function must outlive backward; tests are short.
-  auto* kept = new std::function<at::Tensor(at::Tensor)>(f);
-  return CheckpointFn::apply(x, kept);
+  return detail::recomputed(f, x);
 }
 
 Cell& ScenarioModel::add(const std::string& name,

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <functional>
 #include <map>
@@ -29,7 +28,7 @@ struct CellImpl : torch::nn::Module {
 
 using Cell = Unit<CellImpl>;
 
-/// Re-runs `f` in backward instead of keeping its graph, as reentrant activation checkpointing does.
+/// Re-runs `f` in backward instead of keeping its graph.
 at::Tensor checkpointed(const std::function<at::Tensor(at::Tensor)>& f, const at::Tensor& x);
 
 class ScenarioModel final : public Model {

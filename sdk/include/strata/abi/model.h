@@ -68,6 +68,8 @@ typedef struct strata_units_api {
   strata_rc (*leave)(strata_runtime* rt, int32_t unit, strata_native_tensor** outputs, uint64_t n, int32_t failed);
   /* The group over which batch norm takes its statistics, or NULL. */
   strata_group* (*batch_norm_group)(strata_runtime* rt);
+  /* 1: the unit's forward keeps its inputs alone and runs again in backward (activation checkpointing). */
+  int32_t (*checkpointed)(strata_runtime* rt, int32_t unit);
 } strata_units_api;
 
 #ifdef __cplusplus

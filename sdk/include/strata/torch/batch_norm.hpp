@@ -15,6 +15,7 @@
 
 #include "strata/abi/model.h"
 #include "strata/torch/hollow.hpp"
+#include "strata/torch/recompute.hpp"
 #include "strata/torch/runtime_aware.hpp"
 #include "strata/torch/sync_batch_norm.hpp"
 #include "strata/torch/unit.hpp"
@@ -51,7 +52,9 @@ class STRATA_HIDDEN BatchNormImpl : public torch::nn::Module, public virtual Run
 
   at::Tensor forward(const at::Tensor& input) {
     const bool of_batch = is_training() || !running_mean.defined();
-    const double momentum = is_training() && running_mean.defined() ? count_batch() : 0.0;
+    // A batch counts once; with momentum 0 the running statistics keep their bits.
+    const bool counts = is_training() && running_mean.defined() && !recomputing();
+    const double momentum = counts ? count_batch() : 0.0;
     const at::ScalarType math = math_dtype(input);
     // LibTorch's kernels take a reduced input under float32 weights as it is.
     const bool as_is = math == at::kFloat && at::isReducedFloatingType(input.scalar_type());

@@ -1,54 +1,25 @@
 // Marks a module as a unit: calling it tells the host that its parameters are needed from here to there.
 #pragma once
 
+#include <ATen/core/grad_mode.h>
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
-#include <array>
 #include <memory>
-#include <optional>
-#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "strata/abi/model.h"
 #include "strata/cpp/host.hpp"
+#include "strata/torch/recompute.hpp"
 #include "strata/torch/runtime_aware.hpp"
+#include "strata/torch/tensors_in.hpp"
 
 namespace strata {
 
 namespace detail {
 STRATA_SERVICE_ID(strata_units_api, STRATA_UNITS_API);
-
-// Pointers to the tensors inside one argument or result. Other types hold none.
-template <class T>
-void tensors_in(T&, std::vector<strata_native_tensor*>&) {}
-
-STRATA_HIDDEN inline void tensors_in(at::Tensor& t, std::vector<strata_native_tensor*>& out) { out.push_back(&t); }
-
-STRATA_HIDDEN inline void tensors_in(std::optional<at::Tensor>& t, std::vector<strata_native_tensor*>& out) {
-  if (t.has_value()) {
-    out.push_back(&*t);
-  }
-}
-
-STRATA_HIDDEN inline void tensors_in(std::vector<at::Tensor>& list, std::vector<strata_native_tensor*>& out) {
-  for (at::Tensor& t : list) {
-    out.push_back(&t);
-  }
-}
-
-template <class... Ts>
-void tensors_in(std::tuple<Ts...>& items, std::vector<strata_native_tensor*>& out) {
-  std::apply([&](auto&... item) { (tensors_in(item, out), ...); }, items);
-}
-
-template <class A, class B>
-void tensors_in(std::pair<A, B>& items, std::vector<strata_native_tensor*>& out) {
-  tensors_in(items.first, out);
-  tensors_in(items.second, out);
-}
 }  // namespace detail
 
 /// What a unit knows of itself once its model was built. Before that, calls pass straight through.
@@ -57,20 +28,31 @@ class STRATA_HIDDEN UnitMark : public virtual RuntimeAware {
   void set_unit(int32_t unit) { unit_ = unit; }
 
  protected:
-  /// Runs call(args...) between enter and leave. Arguments are tensors, or vectors, optionals, tuples and pairs of them,
-  /// or anything without tensors; likewise the result.
+  /// Runs call(args...) between enter and leave, and again in backward where the host says so. Arguments are tensors, or
+  /// vectors, optionals, tuples and pairs of them, or anything without tensors; likewise the result.
   template <class Call, class... Args>
-  auto between(Call&& call, Args... args) {
+  auto between(Call call, Args... args) {
     if (runtime() == nullptr || unit_ < 0) {
       return call(std::move(args)...);
     }
+    const bool again = at::GradMode::is_enabled() && !recomputing() &&
+                       service<strata_units_api>().checkpointed(runtime(), unit_) != 0;
+    if (!again) {
+      return entered(call, std::move(args)...);
+    }
+    return detail::recomputed([this, call](auto... a) { return entered(call, std::move(a)...); }, std::move(args)...);
+  }
+
+ private:
+  template <class Call, class... Args>
+  auto entered(const Call& call, Args... args) {
     std::tuple<Args...> held(std::move(args)...);
     std::vector<strata_native_tensor*> inputs;
     detail::tensors_in(held, inputs);
     const auto& api = service<strata_units_api>();
     check(api.enter(runtime(), unit_, inputs.data(), inputs.size()));
     Leave leave{api, runtime(), unit_};
-    auto result = std::apply(std::forward<Call>(call), std::move(held));
+    auto result = std::apply(call, std::move(held));
     std::vector<strata_native_tensor*> outputs;
     detail::tensors_in(result, outputs);
     leave.armed = false;
@@ -78,7 +60,6 @@ class STRATA_HIDDEN UnitMark : public virtual RuntimeAware {
     return result;
   }
 
- private:
   struct Leave {
     const strata_units_api& api;
     strata_runtime* runtime;
