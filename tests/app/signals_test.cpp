@@ -61,5 +61,26 @@ TEST_F(LostRank, EndsTheOthersAndIsNamedWithItsSignal) {
   EXPECT_NE(kill(ranks[0], 0), 0) << "rank 0 is still there";
 }
 
+// The rank that is left waits in the gather of the first unit, and says so.
+TEST_F(LostRank, UnderAShardingStrategyNamesTheUnitAndTheCollective) {
+  const std::string text = std::string(kTestPlugins) + kEndless + R"(
+[[custom_hooks]]
+type = "DieHook"
+rank = 1
+iter = 2
+[strategy]
+type = "FSDPStrategy"
+model_wrapper = { auto_wrap_policy = "always_wrap_policy" }
+)";
+  Program program(strata({"train", config(text), "--nproc", "2"}));
+
+  const Outcome outcome = program.wait(seconds(30));
+
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("was ended by signal SIGKILL (9)"));
+  EXPECT_THAT(outcome.err, HasSubstr("all_gather"));
+  EXPECT_THAT(outcome.err, HasSubstr("while gathering unit \"fc1\""));
+}
+
 }  // namespace
 }  // namespace strata::test

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
 #include <map>
 
 #include "engine_run.hpp"
@@ -127,8 +128,50 @@ TEST_P(MixedPrecision, OnOneRankHasMastersOfItsOwn) {
   EXPECT_EQ(run_engine(run).losses, run_engine(other).losses);
 }
 
+// Autocast leaves parameters in fp32; sharding them changes nothing.
+TEST_P(MixedPrecision, ByAutocastIsTheSameUnderEveryStrategy) {
+  EngineRun run = run_of("DDPStrategy", kWorld);
+  run.batches = batches;
+  run.wrapper_type = "AmpOptimWrapper";
+  run.wrapper = std::string("dtype = \"") + GetParam() + "\"\n";
+  const EngineResult expected = run_engine(run);
+  for (const char* strategy :
+       {R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = "always_wrap_policy" } })",
+        R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 2 } })",
+        R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3 } })"}) {
+    run.strategy = strategy;
+    EXPECT_EQ(run_engine(run).losses, expected.losses) << strategy;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Dtypes, MixedPrecision, testing::Values("bfloat16", "float16"),
                          [](const auto& p) { return std::string(p.param); });
+
+// Gradients of rank 1 alone overflow in step 3. Whoever holds the shards where they do, all ranks leave the update out and
+// halve the scale; were it not so, losses would differ from then on or be NaN.
+TEST(LossScale, OfAnOverflowOnOneRankSkipsTheUpdateOnAll) {
+  EngineRun run = run_of("DDPStrategy", kWorld);
+  run.batches = [](int64_t first, int64_t count) {
+    unit::Fields fields = batches(first, count);
+    if (first == 3 * kWorld + 1) {
+      fields[0].second = fields[0].second * 3e4F;
+    }
+    return fields;
+  };
+  run.wrapper_type = "AmpOptimWrapper";
+  run.wrapper = "dtype = \"float16\"\nloss_scale = { init_scale = 1024.0 }\n";
+  const EngineResult expected = run_engine(run);
+  for (const auto& losses : expected.losses) {
+    EXPECT_FALSE(std::isnan(losses[0]) && losses != expected.losses[3]);
+  }
+  for (const std::string& strategy :
+       {std::string(R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = "always_wrap_policy" } })"),
+        std::string(R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 1 } })"),
+        std::string(R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3 } })")}) {
+    run.strategy = strategy;
+    EXPECT_EQ(run_engine(run).losses, expected.losses) << strategy;
+  }
+}
 
 }  // namespace
 }  // namespace strata::test

@@ -150,6 +150,28 @@ INSTANTIATE_TEST_SUITE_P(Modes, Bytes,
                                   std::to_string(std::get<1>(p.param));
                          });
 
+// Building and filling the model never needs more than the own shard and the unit that is being filled.
+TEST(BytesOfBuilding, AreTheShardAndOneUnit) {
+  for (const std::string& strategy : {fsdp("FULL_SHARD"), std::string(kZero3)}) {
+    double peak = 0;
+    Measured m;
+    EngineRun run;
+    run.strategy = strategy;
+    run.model = kUntied;
+    run.world = 4;
+    run.steps = 0;
+    run.initially = [&](train::Session& session, train::Engine& engine) {
+      if (session.world().rank() == 0) {
+        const unit::Memory& memory = *session.runtime().memory;
+        peak = static_cast<double>(memory.tag("unit").peak + memory.tag("shard").peak + memory.tag("param").peak);
+        look(session, engine, 4, 1, m);
+      }
+    };
+    run_engine(run);
+    EXPECT_LE(peak, 4 * (m.parameters / 4 + m.largest_unit) * 1.01) << strategy;
+  }
+}
+
 // DeepSpeed's own defaults: small parameters stay, and so does what is used again soon.
 TEST(BytesOfDefaults, OfStage3AreWhatTheStrategyEstimates) {
   const Measured m = measure("{ type = \"DeepSpeedStrategy\", zero_optimization = { stage = 3 } }", 2);

@@ -1,0 +1,41 @@
+// The seed's configurations run as they are written, on images in CIFAR-10's format: three iterations of batch 8.
+#include <filesystem>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "image_files.hpp"
+#include "scene.hpp"
+
+namespace strata::test {
+namespace {
+
+using testing::HasSubstr;
+
+class Seed : public Scene, public testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override { write_cifar10(path("cifar"), 16); }
+};
+
+TEST_P(Seed, TrainsForThreeIterationsOnTwoRanks) {
+  const std::string file = std::string(STRATA_SOURCE_DIR "/configs/seed/") + GetParam() + ".toml";
+
+  const Outcome done = run(strata({"train", file, "--nproc", "2", "--work-dir", "work", "--cfg-options",
+                                   "train_dataloader.batch_size=8", "train_dataloader.dataset.data_root=" + path("cifar").string(),
+                                   "val_dataloader.dataset.data_root=" + path("cifar").string(), "train_cfg.by_epoch=false",
+                                   "train_cfg.max_iters=3", "train_cfg.val_interval=100",
+                                   "default_hooks.logger.interval=1"}),
+                           std::chrono::minutes(12));
+
+  ASSERT_EQ(done.code, 0) << done.err;
+  const std::vector<double> losses = series("work", "loss");
+  ASSERT_EQ(losses.size(), 3U);
+  EXPECT_NEAR(losses[0], 6.9, 1.0);  // ln 1000, at random weights
+}
+
+INSTANTIATE_TEST_SUITE_P(Configs, Seed, testing::Values("plain", "fsdp", "deepspeed"),
+                         [](const auto& of) { return std::string(of.param); });
+
+}  // namespace
+}  // namespace strata::test
