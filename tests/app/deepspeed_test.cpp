@@ -135,6 +135,19 @@ TEST_F(DeepSpeed, AnOptimizerInBothPlacesIsRefused) {
        "ds_config.json:5"});
 }
 
+TEST_F(DeepSpeed, HalfPrecisionUnderAnotherWrapperIsRefusedWithTheOneItNeeds) {
+  expect_refused(
+      "[strategy]\ntype = \"DeepSpeedStrategy\"\nbf16 = { enabled = true }\n" + iterations(2),
+      {"run.toml:4:1", "needs optim_wrapper.type = \"DeepSpeedOptimWrapper\"", "\"bf16\""});
+}
+
+TEST_F(DeepSpeed, TheSeedsConfigurationIsAccepted) {
+  const Outcome outcome = run_strata(
+      {"train", STRATA_SOURCE_DIR "/configs/seed/deepspeed.toml", "--nproc", "2", "--dry-run"});
+
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+}
+
 TEST_F(DeepSpeed, BatchSizesThatDoNotFitAreRefused) {
   write_text(path("ds_config.json"), "{\n\"train_batch_size\": 25}");
   expect_refused(

@@ -215,17 +215,23 @@ std::string fp16_table(const Fp16& f, int64_t stage) {
               "}");
 }
 
+/// Another wrapper refuses the table as a key it does not know; the place then says which one to write.
+std::string place_for_wrapper(const Value& tree, const char* section) {
+  return where_of(tree, section) + " (needs optim_wrapper.type = \"DeepSpeedOptimWrapper\")";
+}
+
 void add_precision(const Loaded& loaded, std::vector<Contribution>& out) {
   const DeepSpeedConfig& c = loaded.config;
   if (c.fp16.enabled) {
-    out.push_back(
-        {"optim_wrapper.fp16", fp16_table(c.fp16, c.zero.stage), where_of(loaded.tree, "fp16")});
+    out.push_back({"optim_wrapper.fp16",
+                   fp16_table(c.fp16, c.zero.stage),
+                   place_for_wrapper(loaded.tree, "fp16")});
   }
   if (c.bf16.enabled) {
     out.push_back(
         {"optim_wrapper.bf16",
          text("{check_grad_overflow = ", c.bf16.check_grad_overflow ? "true" : "false", "}"),
-         where_of(loaded.tree, "bf16")});
+         place_for_wrapper(loaded.tree, "bf16")});
   }
 }
 
