@@ -6,7 +6,7 @@ namespace strata::deepspeed::rows {
 namespace {
 
 constexpr const char* kActivation = "activation_checkpointing";
-constexpr const char* kCalls = "it sets up functions that a model calls in DeepSpeed; the models here do not recompute";
+constexpr const char* kCalls = "it sets up functions that a model calls in DeepSpeed; write the run's own activation_checkpointing";
 constexpr const char* kCheckpoint = "checkpoint";
 constexpr const char* kWriter = "checkpoint.writer";
 constexpr const char* kSaving = "the host writes checkpoints itself, atomically, and loads them on any number of ranks";
