@@ -42,7 +42,7 @@ std::vector<Bucketed::Plan> Bucketed::plan_buckets(const ModelView& model, const
   return out;
 }
 
-void Bucketed::estimate(const strata_estimate_args& args, strata_estimate& out) const {
+void Bucketed::estimate(const strata_estimate_args& args, strata_estimate& out) {
   const ModelView model{args.model};
   const bool cut = config_.zero.stage > 0;
   const kit::Mesh mesh = cut ? kit::Mesh(1, args.world_size) : kit::Mesh(args.world_size, 1);
@@ -62,10 +62,9 @@ void Bucketed::estimate(const strata_estimate_args& args, strata_estimate& out) 
   out.sent_bytes_per_step += kit::touched_bytes(model, args.world_size);
 }
 
-void Bucketed::set_up(strata_runtime* runtime, const strata_setup_args& args) {
-  runtime_ = runtime;
-  mesh_ = config_.zero.stage > 0 ? kit::Mesh(runtime, args.rank, 1, args.world_size)
-                                 : kit::Mesh(runtime, args.rank, args.world_size, 1);
+void Bucketed::setup_env(const strata_setup_args& args) {
+  mesh_ = config_.zero.stage > 0 ? kit::Mesh(runtime(), args.rank, 1, args.world_size)
+                                 : kit::Mesh(runtime(), args.rank, args.world_size, 1);
 }
 
 void Bucketed::plan_units(const ModelView& model, std::span<strata_unit_plan> plan) {
@@ -74,7 +73,7 @@ void Bucketed::plan_units(const ModelView& model, std::span<strata_unit_plan> pl
     unit.owner = 0;
   }
   plan[0].events = STRATA_EVENT_GRAD_READY;
-  cast_inputs(config_, runtime_);
+  cast_inputs(config_, runtime());
 }
 
 void Bucketed::materialize(int32_t) {
@@ -90,14 +89,14 @@ void Bucketed::materialize(int32_t) {
       places_[param] = {buckets_.size(), slot};
     }
     waits_for.push_back(plan.spec.trainable ? static_cast<int64_t>(plan.params.size()) : 0);
-    buckets_.emplace_back(runtime_, kit::lay_out(model_, plan.params, mesh_.shards()), plan.spec);
+    buckets_.emplace_back(runtime(), kit::lay_out(model_, plan.params, mesh_.shards()), plan.spec);
     buckets_.back().fill();
   }
   // What was summed in place takes no more; a sum that was added to the own slice takes another.
   order_ = kit::BucketOrder(std::move(bucket_of), std::move(waits_for),
                             whole_gradients() ? kit::BucketOrder::Late::kRefused : kit::BucketOrder::Late::kAdded);
   for (size_t unit = 0; unit < model_.units().size(); ++unit) {
-    Params(runtime_).init_buffers(static_cast<int32_t>(unit));
+    Params(runtime()).init_buffers(static_cast<int32_t>(unit));
   }
 }
 
@@ -167,7 +166,7 @@ void Bucketed::backward_done(const strata_step_ctx& ctx) {
     order_.learn();
   }
   if ((ctx.flags & STRATA_CTX_LAST_MICRO) != 0) {
-    kit::agree_on_touched(runtime_, model_, {});
+    kit::agree_on_touched(runtime(), model_, {});
   }
 }
 

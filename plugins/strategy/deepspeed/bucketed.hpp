@@ -6,20 +6,20 @@
 #include "strata/kit/bucket_order.hpp"
 #include "strata/kit/flat_shard.hpp"
 
-#include "engine.hpp"
+#include "settings/config.hpp"
 
 namespace strata::deepspeed {
 
 /// A bucket is a flat piece of at most reduce_bucket_size elements, last declared parameters first. Stage 0 sums it on
 /// all ranks; stages 1 and 2 reduce-scatter it, update the own slice and gather the values. Stage 1 and 0 keep whole
 /// gradients until the window's end, stage 2 reduces every micro-batch.
-class STRATA_HIDDEN Bucketed final : public Engine {
+class STRATA_HIDDEN Bucketed final : public Strategy {
  public:
   explicit Bucketed(const DeepSpeedConfig& config) : config_(config) {}
 
   [[nodiscard]] strata_strategy_caps describe() const override;
-  void estimate(const strata_estimate_args& args, strata_estimate& out) const override;
-  void set_up(strata_runtime* runtime, const strata_setup_args& args) override;
+  void estimate(const strata_estimate_args& args, strata_estimate& out) override;
+  void setup_env(const strata_setup_args& args) override;
   void plan_units(const ModelView& model, std::span<strata_unit_plan> plan) override;
   void materialize(int32_t unit) override;
   void optim_views(const OptimViewSink& out) override;
@@ -50,7 +50,6 @@ class STRATA_HIDDEN Bucketed final : public Engine {
   void finish(size_t left);
 
   const DeepSpeedConfig& config_;
-  strata_runtime* runtime_ = nullptr;
   kit::Mesh mesh_;
   ModelView model_;
   std::vector<kit::FlatShard> buckets_;

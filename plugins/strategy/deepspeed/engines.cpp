@@ -5,7 +5,7 @@
 
 namespace strata::deepspeed {
 
-std::unique_ptr<Engine> make_engine(const DeepSpeedConfig& config) {
+std::unique_ptr<Strategy> make_engine(const DeepSpeedConfig& config) {
   if (config.zero.stage == 3) {
     return std::make_unique<Stage3>(config);
   }

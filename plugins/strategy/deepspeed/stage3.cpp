@@ -14,7 +14,7 @@ strata_strategy_caps Stage3::describe() const {
   return caps;
 }
 
-void Stage3::estimate(const strata_estimate_args& args, strata_estimate& out) const {
+void Stage3::estimate(const strata_estimate_args& args, strata_estimate& out) {
   const ModelView model{args.model};
   const kit::Mesh mesh(1, args.world_size);
   kit::ShardedUnits units;
@@ -22,19 +22,18 @@ void Stage3::estimate(const strata_estimate_args& args, strata_estimate& out) co
   units.estimate(args, out);
 }
 
-void Stage3::set_up(strata_runtime* runtime, const strata_setup_args& args) {
-  runtime_ = runtime;
-  mesh_ = kit::Mesh(runtime, args.rank, 1, args.world_size);
+void Stage3::setup_env(const strata_setup_args& args) {
+  mesh_ = kit::Mesh(runtime(), args.rank, 1, args.world_size);
 }
 
 void Stage3::plan_units(const ModelView& model, std::span<strata_unit_plan> plan) {
   const std::vector<int32_t> into = owners(model);
-  units_.plan(runtime_, model, into, options(model, mesh_));
+  units_.plan(runtime(), model, into, options(model, mesh_));
   for (size_t u = 0; u < plan.size(); ++u) {
     plan[u].owner = into[u];
     plan[u].events = STRATA_EVENT_ALL;
   }
-  cast_inputs(config_, runtime_);
+  cast_inputs(config_, runtime());
 }
 
 kit::ShardedOptions Stage3::options(const ModelView& model, const kit::Mesh& mesh) const {

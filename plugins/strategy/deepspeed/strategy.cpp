@@ -7,7 +7,6 @@ namespace {
 
 using strata::deepspeed::BatchFacts;
 using strata::deepspeed::Contribution;
-using strata::deepspeed::Engine;
 using strata::deepspeed::Loaded;
 
 struct StrategyConfig {
@@ -45,7 +44,8 @@ class DeepSpeedStrategy final : public strata::Strategy {
 
   void setup_env(const strata_setup_args& args) override {
     report(args);
-    engine_->set_up(runtime(), args);
+    engine_->attach(runtime());
+    engine_->setup_env(args);
   }
 
   void plan_units(const strata::ModelView& model, std::span<strata_unit_plan> plan) override {
@@ -127,7 +127,7 @@ class DeepSpeedStrategy final : public strata::Strategy {
   }
 
   Loaded loaded_;
-  std::unique_ptr<Engine> engine_;  // refers to loaded_.config
+  std::unique_ptr<strata::Strategy> engine_;  // refers to loaded_.config
 };
 
 auto strategy() {

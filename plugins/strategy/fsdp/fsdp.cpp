@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "strata/kit/sharded_units.hpp"
+#include "strata/kit/sharded_strategy.hpp"
 
 #include "config.hpp"
 #include "wrap_policy.hpp"
@@ -34,7 +34,7 @@ struct Shape {
 
 bool is_half(int32_t dtype) { return dtype == STRATA_F16 || dtype == STRATA_BF16; }
 
-class FsdpStrategy final : public strata::Strategy {
+class FsdpStrategy final : public strata::kit::ShardedStrategy {
  public:
   explicit FsdpStrategy(const FsdpConfig& config) : config_(strata::fsdp::read_wrapper(config.model_wrapper)) {
     strata::fsdp::check_state_dict_cfg(config.state_dict_cfg);
@@ -43,12 +43,6 @@ class FsdpStrategy final : public strata::Strategy {
                                  "activation_checkpointing belongs to the top level of the configuration: "
                                  "activation_checkpointing = { type = \"full\" }");
     }
-  }
-
-  [[nodiscard]] strata_strategy_caps describe() const override {
-    strata_strategy_caps caps = Strategy::describe();
-    caps.owns_storage = 1;
-    return caps;
   }
 
   void estimate(const strata_estimate_args& args, strata_estimate& out) override {
@@ -89,38 +83,6 @@ class FsdpStrategy final : public strata::Strategy {
     cast_inputs(owners);
     log_plan(model, owners);
   }
-
-  void materialize(int32_t unit) override { units_.materialize(unit); }
-
-  void optim_views(const strata::OptimViewSink& out) override { units_.optim_views(out); }
-
-  void iter_begin(const strata_step_ctx&) override { units_.iter_begin(); }
-
-  void pre_forward(int32_t unit, const strata_step_ctx& ctx) override { units_.pre_forward(unit, ctx); }
-
-  void post_forward(int32_t unit, const strata_step_ctx& ctx) override { units_.post_forward(unit, ctx); }
-
-  void pre_backward(int32_t unit, const strata_step_ctx& ctx) override { units_.pre_backward(unit, ctx); }
-
-  void post_backward(int32_t unit, const strata_step_ctx& ctx) override { units_.post_backward(unit, ctx); }
-
-  void grad_ready(int32_t param, const strata_step_ctx&) override { units_.grad_ready(param); }
-
-  void unit_grads_ready(int32_t unit, int32_t, const strata_step_ctx& ctx) override {
-    units_.unit_grads_ready(unit, ctx);
-  }
-
-  void backward_done(const strata_step_ctx& ctx) override { units_.backward_done(ctx); }
-
-  void iter_end(const strata_step_ctx& ctx) override { units_.iter_end(ctx); }
-
-  void abort_iter(const strata_step_ctx&) noexcept override { units_.abort_iter(); }
-
-  void post_step(const strata_step_ctx&) override { units_.post_step(); }
-
-  void scope_enter(std::span<const int32_t> units, bool) override { units_.scope_enter(units); }
-
-  void scope_exit(std::span<const int32_t> units, bool writeback) override { units_.scope_exit(units, writeback); }
 
  private:
   [[nodiscard]] bool hybrid() const {
@@ -217,7 +179,6 @@ class FsdpStrategy final : public strata::Strategy {
   WrapperConfig config_;
   Mesh mesh_;
   Mesh replicated_;
-  ShardedUnits units_;
 };
 
 }  // namespace
