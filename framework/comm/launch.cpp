@@ -13,6 +13,7 @@
 #include <optional>
 #include <poll.h>
 #include <string>
+#include <string_view>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -43,6 +44,9 @@ Error system_error(const char* what) {
 class Fd {
  public:
   explicit Fd(int fd = -1) : fd_(fd) {}
+
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
 
   Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
@@ -203,7 +207,7 @@ class Supervisor {
       throw system_error("no pipe");
     }
     Fd reading(ends[0]);
-    Fd writing(ends[1]);
+    const Fd writing(ends[1]);
     std::fflush(nullptr);  // or the child writes it again
     const pid_t parent = getpid();
     const pid_t pid = fork();
@@ -227,8 +231,7 @@ class Supervisor {
   }
 
   int run() {
-    while (
-        std::any_of(ranks_.begin(), ranks_.end(), [](const Rank& rank) { return !rank.status; })) {
+    while (std::ranges::any_of(ranks_, [](const Rank& rank) { return !rank.status; })) {
       wait_for_events();
       for (int number = signals_.next(); number != 0; number = signals_.next()) {
         on_signal(number);
@@ -275,15 +278,19 @@ class Supervisor {
       if (n <= 0) {
         return;
       }
-      rank.tail.add(buffer.data(), static_cast<size_t>(n));
-      for (ssize_t at = 0; at < n;) {
-        const ssize_t written =
-            write(STDERR_FILENO, buffer.data() + at, static_cast<size_t>(n - at));
-        if (written <= 0) {
-          break;  // our own stderr is gone; the ranks need not know
-        }
-        at += written;
+      const std::string_view text(buffer.data(), static_cast<size_t>(n));
+      rank.tail.add(text.data(), text.size());
+      write_out(text);
+    }
+  }
+
+  static void write_out(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+      if (written <= 0) {
+        return;  // our own stderr is gone; the ranks need not know
       }
+      text.remove_prefix(static_cast<size_t>(written));
     }
   }
 

@@ -77,13 +77,17 @@ std::vector<std::string> expand_name(std::string_view name, const std::string& l
     return {std::string(name)};
   }
   const size_t close = name.find(']', open);
-  std::vector<std::string> out;
-  const std::vector<std::string> tails = expand_name(name.substr(close + 1), list);
+  std::vector<std::string> starts;
   for (const std::string_view range : split(name.substr(open + 1, close - open - 1), list)) {
     for (const std::string& number : expand_range(range, list)) {
-      for (const std::string& tail : tails) {
-        out.push_back(std::string(name.substr(0, open)) + number + tail);
-      }
+      starts.push_back(std::string(name.substr(0, open)).append(number));
+    }
+  }
+  const std::vector<std::string> tails = expand_name(name.substr(close + 1), list);
+  std::vector<std::string> out;
+  for (const std::string& start : starts) {
+    for (const std::string& tail : tails) {
+      out.push_back(start + tail);
     }
   }
   return out;

@@ -37,25 +37,34 @@ struct Share {
   int64_t over = 1;
 };
 
+int64_t bytes_of(const Call& call) {
+  if (call.count < 0) {
+    throw Error(
+        STRATA_E_ARGUMENT,
+        text("group \"", call.group->name, "\": a collective of ", call.count, " elements"));
+  }
+  return call.count * size_of(call.dtype);
+}
+
+// Nothing when the communicator has done it already.
+template <class Slot, class... Args>
+std::unique_ptr<strata_work> begin(strata_group& g, Slot Api::* slot, Args... args) {
+  void* native = nullptr;
+  g.communicator->call(slot, g.native, args..., &native);
+  return native == nullptr ? nullptr : std::make_unique<strata_work>(strata_work{&g, native});
+}
+
 // Checks the call, counts its bytes and hands out its work: NULL when it is done already, as in a group of one rank,
 // whose only slice is the result.
 template <class Slot, class... Args>
 strata_rc start(const Call& call, Share sent, Slot Api::* slot, Args... args) {
   return border::guarded([&] {
     strata_group& g = *call.group;
-    if (call.count < 0) {
-      throw Error(STRATA_E_ARGUMENT,
-                  text("group \"", g.name, "\": a collective of ", call.count, " elements"));
-    }
-    const int64_t bytes = call.count * size_of(call.dtype);
+    const int64_t bytes = bytes_of(call);
     std::unique_ptr<strata_work> work;
     if (g.native != nullptr) {
       g.world->count_bytes(sent.times * bytes / sent.over);
-      void* native = nullptr;
-      g.communicator->call(slot, g.native, args..., &native);
-      if (native != nullptr) {
-        work = std::make_unique<strata_work>(strata_work{&g, native});
-      }
+      work = begin(g, slot, args...);
     } else if (bytes > 0 && call.in != call.out) {
       std::memmove(call.out, call.in, static_cast<size_t>(bytes));
     }
@@ -87,7 +96,7 @@ strata_rc all_reduce(strata_group* g,
                      strata_stream* stream,
                      strata_work** work) {
   return start({g, data, data, count, dtype, work},
-               {2 * (g->size - 1), g->size},
+               {int64_t{2} * (g->size - 1), g->size},
                &Api::all_reduce,
                data,
                count,

@@ -61,6 +61,7 @@ std::vector<std::string> host_map(const LaunchInfo& info,
                                   std::chrono::milliseconds timeout) {
   store.set(text("strata/host/", info.rank), host_id());
   std::vector<std::string> hosts;
+  hosts.reserve(static_cast<size_t>(info.world_size));
   for (int rank = 0; rank < info.world_size; ++rank) {
     hosts.push_back(store.get(text("strata/host/", rank), timeout));
   }

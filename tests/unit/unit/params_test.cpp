@@ -61,7 +61,8 @@ class TakingStrategy final : public Strategy {
              STRATA_F32,
              STRATA_F32,
              places_.data(),
-             places_.size()});
+             places_.size(),
+             nullptr});
   }
 
   void unit_grads_ready(int32_t unit, int32_t, const strata_step_ctx&) override {
