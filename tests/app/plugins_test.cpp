@@ -1,4 +1,6 @@
 // Plugins that a configuration names and that must not be used: the message says why.
+#include "strata/abi/core.h"
+
 #include "scene.hpp"
 
 namespace strata::test {
@@ -7,6 +9,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
+const std::string kMinor = "minor = " + std::to_string(STRATA_ABI_MINOR) + "\n";  // in a note
 constexpr const char* kPlugins = "[plugins]\npaths = [\"plugins\"]\n";
 
 class Plugins : public Scene {
@@ -73,7 +76,7 @@ TEST_F(Plugins, InAFolderThatEveryoneMayWriteAreRefused) {
 }
 
 TEST_F(Plugins, OfAnotherAbiAreRefused) {
-  add_copy({{"\"AdamW\"", "\"AdamX\""}, {"minor = 1\n", "minor = 9\n"}});
+  add_copy({{"\"AdamW\"", "\"AdamX\""}, {kMinor, "minor = 9\n"}});
 
   EXPECT_THAT(refusal_of("type = \"AdamX\""),
               AllOf(HasSubstr(copy().string() + " has it and is refused"),
@@ -82,7 +85,7 @@ TEST_F(Plugins, OfAnotherAbiAreRefused) {
 }
 
 TEST_F(Plugins, WithADamagedNoteAreRefused) {
-  add_copy({{"\"AdamW\"", "\"AdamX\""}, {"minor = 1\n", "minor ? 1\n"}});
+  add_copy({{"\"AdamW\"", "\"AdamX\""}, {kMinor, "minor ? 1\n"}});
 
   EXPECT_THAT(refusal_of("type = \"AdamX\""),
               AllOf(HasSubstr("unknown optimizer type \"AdamX\"; did you mean \"Adam\"?"),

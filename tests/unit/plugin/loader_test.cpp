@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 
 #include "border/errors.hpp"
+#include "strata/abi/core.h"
+
 #include "files.hpp"
 
 namespace strata::plugin {
@@ -107,7 +109,7 @@ TEST(PluginLoader, RefusesATableThatIsTooShort) {
 }
 
 TEST(PluginLoader, RefusesATableOfAnotherVersionThanItsNote) {
-  EXPECT_THAT(refusal_of("plugin_other_abi"), HasSubstr("abi of its table is 0.2"));
+  EXPECT_THAT(refusal_of("plugin_other_abi"), HasSubstr("abi of its table is 0." + std::to_string(STRATA_ABI_MINOR + 1)));
 }
 
 TEST(PluginLoader, RefusesATableWithoutCreate) {

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "strata/abi/core.h"
+
 #include "files.hpp"
 
 namespace strata::plugin {
@@ -105,7 +107,7 @@ TEST(PluginScan, SkipsWhatIsNoPlugin) {
 
 TEST(PluginScan, RemembersARefusedPluginWithItsReasonAndManifest) {
   const Folder folder;
-  const fs::path file = folder.add_edited("plugin_raw", "minor = 1\n", "minor = 9\n");
+  const fs::path file = folder.add_edited("plugin_raw", "minor = " + std::to_string(STRATA_ABI_MINOR) + "\n", "minor = 9\n");
 
   const Found found = scan({folder.path()});
 

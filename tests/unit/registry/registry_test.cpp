@@ -85,13 +85,13 @@ TEST_F(RegistryTest, SaysThatNoPluginOfTheKindWasFound) {
 }
 
 TEST_F(RegistryTest, GivesTheReasonWhyThePluginOfATypeIsRefused) {
-  folder_.add_edited("registry_hooks", "minor = 1\n", "minor = 9\n");
+  folder_.add_edited("registry_hooks", "minor = " + std::to_string(STRATA_ABI_MINOR) + "\n", "minor = 9\n");
 
   EXPECT_THAT(refusal("[hook]\ntype = \"MeanHook\""),
               AllOf(StartsWith("a.toml:2:"),
                     HasSubstr("unknown hook type \"MeanHook\""),
                     HasSubstr(path("registry_hooks")),
-                    HasSubstr("refused: abi: this host has 0.1"),
+                    HasSubstr("refused: abi: this host has 0." + std::to_string(STRATA_ABI_MINOR)),
                     HasSubstr("built for 0.9")));
 }
 
