@@ -1,11 +1,11 @@
 // Arguments to commands.
 #include "app/cli.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <functional>
 #include <iostream>
+
+#include <CLI/CLI.hpp>
 
 #include "strata/cpp/error.hpp"
 
@@ -19,19 +19,25 @@ void add_overrides(CLI::App& command, std::vector<std::string>& overrides) {
   command.add_option("--cfg-options", overrides, "a.b=1 c=[1,2]: change keys of the configuration");
 }
 
-void add_run(CLI::App& app, const char* name, const char* text, train::Command which, Action& action) {
+void add_run(
+    CLI::App& app, const char* name, const char* text, train::Command which, Action& action) {
   CLI::App* command = app.add_subcommand(name, text);
   auto options = std::make_shared<RunOptions>();
   options->command = which;
   command->add_option("config", options->config, "a TOML configuration")->required();
   add_overrides(*command, options->overrides);
-  command->add_option("--nproc", options->nproc, "start so many ranks on this machine")->check(CLI::PositiveNumber);
+  command->add_option("--nproc", options->nproc, "start so many ranks on this machine")
+      ->check(CLI::PositiveNumber);
   command->add_option("--work-dir", options->work_dir, "where the run writes");
-  command->add_option("--load-from", options->load_from, "weights: a checkpoint or a .safetensors file");
+  command->add_option(
+      "--load-from", options->load_from, "weights: a checkpoint or a .safetensors file");
   command->add_flag("--dry-run", options->dry_run, "check everything, run nothing");
   CLI::Option* resume = nullptr;
   if (which == train::Command::kTrain) {
-    resume = command->add_option("--resume", options->resume_path, "go on from the last checkpoint, or from this one")
+    resume = command
+                 ->add_option("--resume",
+                              options->resume_path,
+                              "go on from the last checkpoint, or from this one")
                  ->expected(0, 1);
   }
   command->callback([&action, options, resume] {
@@ -57,7 +63,8 @@ void add_config(CLI::App& app, Action& action) {
   };
   add("show", "every value with the place it comes from", &config_show);
   add("check", "check keys, types and values against the plugins", &config_check);
-  CLI::App* explain = config->add_subcommand("explain", "the keys of a plugin type, or of the configuration itself");
+  CLI::App* explain = config->add_subcommand(
+      "explain", "the keys of a plugin type, or of the configuration itself");
   explain->add_option("type", *file, "a type name; absent: the top level");
   explain->callback([&action, file] {
     action = [file] {
@@ -76,7 +83,8 @@ void add_plugin(CLI::App& app, Action& action) {
     };
   });
   auto file = std::make_shared<std::string>();
-  CLI::App* inspect = plugin->add_subcommand("inspect", "what a plugin's note says; runs nothing of it");
+  CLI::App* inspect =
+      plugin->add_subcommand("inspect", "what a plugin's note says; runs nothing of it");
   inspect->add_option("file", *file, "a .so")->required();
   inspect->callback([&action, file] {
     action = [file] {
@@ -88,25 +96,31 @@ void add_plugin(CLI::App& app, Action& action) {
 
 void add_data(CLI::App& app, Action& action) {
   CLI::App* data = app.add_subcommand("data", "make data sets")->require_subcommand(1);
-  CLI::App* tokenize = data->add_subcommand("tokenize", "text to tokens, one for each byte, for TokenDataset");
+  CLI::App* tokenize =
+      data->add_subcommand("tokenize", "text to tokens, one for each byte, for TokenDataset");
   auto files = std::make_shared<std::vector<std::string>>();
   auto out = std::make_shared<std::string>();
   auto dtype = std::make_shared<std::string>("uint16");
   tokenize->add_option("files", *files, "texts, in order")->required();
   tokenize->add_option("--out", *out, "the file to write")->required();
-  tokenize->add_option("--dtype", *dtype, "of a token, default uint16")->check(CLI::IsMember({"uint16", "uint32"}));
+  tokenize->add_option("--dtype", *dtype, "of a token, default uint16")
+      ->check(CLI::IsMember({"uint16", "uint32"}));
   tokenize->callback([&action, files, out, dtype] {
     action = [=] { return data_tokenize(*files, *out, *dtype); };
   });
 }
 
 void add_estimate(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("estimate", "memory and traffic of each strategy, before running");
+  CLI::App* command =
+      app.add_subcommand("estimate", "memory and traffic of each strategy, before running");
   auto options = std::make_shared<EstimateOptions>();
   command->add_option("config", options->config, "a TOML configuration")->required();
   add_overrides(*command, options->overrides);
-  command->add_option("--world", options->world, "ranks of the run")->required()->check(CLI::PositiveNumber);
-  command->add_option("--memory-limit", options->memory_limit,
+  command->add_option("--world", options->world, "ranks of the run")
+      ->required()
+      ->check(CLI::PositiveNumber);
+  command->add_option("--memory-limit",
+                      options->memory_limit,
                       "of a rank, as 16GiB: refuse a strategy that needs more");
   command->callback([&action, options] {
     action = [options] {
@@ -118,7 +132,9 @@ void add_estimate(CLI::App& app, Action& action) {
 
 }  // namespace
 
-void print_error(const std::exception& error) { std::fprintf(stderr, "error: %s\n", error.what()); }
+void print_error(const std::exception& error) {
+  std::fprintf(stderr, "error: %s\n", error.what());
+}
 
 int run_cli(int argc, char** argv) {
   CLI::App app("Strata trains models too large for one device.", "strata");

@@ -52,7 +52,9 @@ train::Command command_for(const config::Value& root);
 
 /// Writes the files' bytes as tokens, 256 between two texts, to a file for TokenDataset; links are followed, a file named
 /// twice is taken once. dtype: uint16 or uint32. Returns the exit code; throws what it refuses before it writes.
-int data_tokenize(const std::vector<std::string>& files, const std::string& out, const std::string& dtype);
+int data_tokenize(const std::vector<std::string>& files,
+                  const std::string& out,
+                  const std::string& dtype);
 
 /// The configuration with defaults written in, for a world of that many ranks.
 config::Value load_config(const RunOptions& options, int world_size);

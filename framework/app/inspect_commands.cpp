@@ -23,8 +23,9 @@ train::Command command_for(const config::Value& root) {
   if (root.find("train_cfg") == nullptr && root.find("val_cfg") != nullptr) {
     return train::Command::kVal;
   }
-  return root.find("train_cfg") == nullptr && root.find("test_cfg") != nullptr ? train::Command::kTest
-                                                                               : train::Command::kTrain;
+  return root.find("train_cfg") == nullptr && root.find("test_cfg") != nullptr
+             ? train::Command::kTest
+             : train::Command::kTrain;
 }
 
 void config_check(const std::string& file, const std::vector<std::string>& overrides) {
@@ -51,9 +52,13 @@ void config_explain(const std::string& type) {
   std::cout << registry::describe(registry, type);
 }
 
-void plugin_list() { std::cout << registry::list(plugin::scan(plugin::search_paths({}))); }
+void plugin_list() {
+  std::cout << registry::list(plugin::scan(plugin::search_paths({})));
+}
 
-void plugin_inspect(const std::string& file) { std::cout << registry::inspect(file); }
+void plugin_inspect(const std::string& file) {
+  std::cout << registry::inspect(file);
+}
 
 void print_env() {
   for (const auto& [key, value] : train::system_facts()) {

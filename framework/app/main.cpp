@@ -1,7 +1,6 @@
 // The strata program.
-#include <malloc.h>
-
 #include <csignal>
+#include <malloc.h>
 
 #include "app/cli.hpp"
 #include "unit/tensor_memory.hpp"
@@ -12,6 +11,7 @@ int main(int argc, char** argv) {
   mallopt(M_TRIM_THRESHOLD, kOneGiB);
   mallopt(M_MMAP_THRESHOLD, kOneGiB);
   strata::unit::track_tensor_memory();
-  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error of write(), not the end of the process
+  std::signal(SIGXFSZ,
+              SIG_IGN);  // a file-size limit is an error of write(), not the end of the process
   return strata::app::run_cli(argc, argv);
 }

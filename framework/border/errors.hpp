@@ -9,9 +9,13 @@
 
 namespace strata::border {
 
-inline strata_str view(std::string_view text) { return {text.data(), text.size()}; }
+inline strata_str view(std::string_view text) {
+  return {text.data(), text.size()};
+}
 
-inline std::string_view view(strata_str text) { return {text.p, text.n}; }
+inline std::string_view view(strata_str text) {
+  return {text.p, text.n};
+}
 
 /// Sets the calling thread's record and returns its code. Never throws.
 strata_rc record(const Error& error) noexcept;

@@ -5,8 +5,9 @@
 #include <string>
 #include <utility>
 
-#include "border/errors.hpp"
 #include "strata/abi/core.h"
+
+#include "border/errors.hpp"
 
 namespace strata::border {
 
@@ -25,7 +26,9 @@ class Object {
   }
 
   Object(Object&& other) noexcept
-      : self_(std::exchange(other.self_, nullptr)), api_(other.api_), type_(std::move(other.type_)) {}
+      : self_(std::exchange(other.self_, nullptr)),
+        api_(other.api_),
+        type_(std::move(other.type_)) {}
 
   Object& operator=(Object&& other) noexcept {
     std::swap(self_, other.self_);
@@ -41,18 +44,21 @@ class Object {
   }
 
   explicit operator bool() const { return self_ != nullptr; }
+
   [[nodiscard]] const std::string& type() const { return type_; }
+
   [[nodiscard]] void* self() const { return self_; }
+
   [[nodiscard]] const Api& api() const { return api_; }
 
   template <class Slot>
-  [[nodiscard]] bool has(Slot Api::*slot) const {
+  [[nodiscard]] bool has(Slot Api::* slot) const {
     return api_.*slot != nullptr;
   }
 
   /// Calls a slot and throws its error; an empty slot does nothing.
   template <class Slot, class... Args>
-  void call(Slot Api::*slot, Args... args) const {
+  void call(Slot Api::* slot, Args... args) const {
     if (api_.*slot != nullptr) {
       check((api_.*slot)(self_, args...));
     }

@@ -8,16 +8,20 @@ namespace strata {
 namespace comm {
 class World;
 }  // namespace comm
+
 namespace hooks {
 class MessageHub;
 class RunControl;
 }  // namespace hooks
+
 namespace log {
 class Log;
 }  // namespace log
+
 namespace optim {
 class Updater;
 }  // namespace optim
+
 namespace unit {
 class Memory;
 class Model;
@@ -35,5 +39,6 @@ struct strata_runtime {
   strata::hooks::MessageHub* hub = nullptr;
   strata::hooks::RunControl* run = nullptr;
   strata::optim::Updater* update = nullptr;
-  struct strata_group* batch_norm_group = nullptr;  // over which SDK batch norm takes its statistics
+  struct strata_group* batch_norm_group =
+      nullptr;  // over which SDK batch norm takes its statistics
 };

@@ -18,6 +18,7 @@ class TextSink {
   TextSink& operator=(const TextSink&) = delete;
 
   [[nodiscard]] const strata_text_sink* c() const { return &sink_; }
+
   [[nodiscard]] const std::string& str() const { return text_; }
 
  private:
@@ -36,11 +37,14 @@ class NumberSink {
   NumberSink& operator=(const NumberSink&) = delete;
 
   [[nodiscard]] const strata_number_sink* c() const { return &sink_; }
+
   [[nodiscard]] const Numbers& items() const { return items_; }
 
  private:
   static strata_rc put(void* ctx, strata_str name, double value) {
-    return guarded([&] { static_cast<NumberSink*>(ctx)->items_.emplace_back(std::string(view(name)), value); });
+    return guarded([&] {
+      static_cast<NumberSink*>(ctx)->items_.emplace_back(std::string(view(name)), value);
+    });
   }
 
   Numbers items_;

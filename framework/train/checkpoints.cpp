@@ -1,19 +1,20 @@
 // Checkpoints of a run.
 #include "train/checkpoints.hpp"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_strided.h>
-
 #include <cstring>
 #include <fstream>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_strided.h>
 #include <nlohmann/json.hpp>
+
+#include "strata/cpp/error.hpp"
 
 #include "border/sinks.hpp"
 #include "checkpoint/dtype.hpp"
 #include "checkpoint/last_checkpoint.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "config/dump.hpp"
-#include "strata/cpp/error.hpp"
 #include "train/saved_tensors.hpp"
 #include "unit/memory.hpp"
 
@@ -27,11 +28,16 @@ constexpr const char* kFormat = "strata-checkpoint/0";
 
 StartPoint existing(const std::string& path, const config::Value& key, bool resume) {
   if (!fs::exists(path)) {
-    throw config_error(key.where(), key.path(), " = \"", path, "\": there is no such file or folder");
+    throw config_error(
+        key.where(), key.path(), " = \"", path, "\": there is no such file or folder");
   }
   if (resume && !fs::is_directory(path)) {
-    throw config_error(key.where(), key.path(), " = \"", path,
-                       "\" is a file; resume needs a checkpoint folder (use load_from for weights alone)");
+    throw config_error(
+        key.where(),
+        key.path(),
+        " = \"",
+        path,
+        "\" is a file; resume needs a checkpoint folder (use load_from for weights alone)");
   }
   return {fs::absolute(path).lexically_normal(), resume};
 }
@@ -41,8 +47,11 @@ json read_state(const fs::path& checkpoint, checkpoint::Need need) {
   std::ifstream in(paths.state);
   json state = json::parse(in, nullptr, /*allow_exceptions=*/false);
   if (!state.is_object() || state.value("format", "") != kFormat) {
-    throw Error(STRATA_E_IO, text(paths.state.string(), " is not the state of a checkpoint of this version (", kFormat,
-                                  ")"));
+    throw Error(STRATA_E_IO,
+                text(paths.state.string(),
+                     " is not the state of a checkpoint of this version (",
+                     kFormat,
+                     ")"));
   }
   return state;
 }
@@ -51,19 +60,27 @@ fs::path folder_of(const Session& session, const std::string& out_dir) {
   return out_dir.empty() ? session.work_dir() : fs::path(out_dir);
 }
 
-std::string state_name(const optim::StateSlice& slice) { return text(slice.param, ".", slice.state); }
+std::string state_name(const optim::StateSlice& slice) {
+  return text(slice.param, ".", slice.state);
+}
 
-std::string text_of(const Engine& engine, strata_rc (*strata_strategy_api::*slot)(void*, const strata_text_sink*)) {
+std::string text_of(const Engine& engine,
+                    strata_rc (*strata_strategy_api::*slot)(void*, const strata_text_sink*)) {
   border::TextSink sink;
   engine.strategy().call(slot, sink.c());
   return sink.str();
 }
 
 json counters_of(const SaveState& save) {
-  return {{"epoch", save.counters.epochs}, {"iter", save.counters.iters}, {"step", save.counters.steps}};
+  return {{"epoch", save.counters.epochs},
+          {"iter", save.counters.iters},
+          {"step", save.counters.steps}};
 }
 
-json state_json(Session& session, Engine& engine, const SaveState& save, const SavedTensors& tensors) {
+json state_json(Session& session,
+                Engine& engine,
+                const SaveState& save,
+                const SavedTensors& tensors) {
   border::TextSink wrapper;
   engine.wrapper().call(&strata_optim_wrapper_api::save, wrapper.c());
   json steps = json::object();
@@ -95,7 +112,9 @@ json state_json(Session& session, Engine& engine, const SaveState& save, const S
 }
 
 // The stored state of a parameter in the order of its memory, as views cut it.
-at::Tensor in_memory_order(std::span<const std::byte> stored, const at::Tensor& param, int32_t dtype) {
+at::Tensor in_memory_order(std::span<const std::byte> stored,
+                           const at::Tensor& param,
+                           int32_t dtype) {
   const auto options = at::TensorOptions().dtype(unit::scalar_type(dtype));
   const at::Tensor plain = at::empty(param.sizes(), options);
   std::memcpy(plain.mutable_data_ptr(), stored.data(), stored.size());
@@ -105,10 +124,15 @@ at::Tensor in_memory_order(std::span<const std::byte> stored, const at::Tensor& 
 }
 
 // Reads of the file only what this rank holds.
-void load_state(const checkpoint::SafetensorsFile& stored, const optim::StateSlice& slice, const at::Tensor& param) {
+void load_state(const checkpoint::SafetensorsFile& stored,
+                const optim::StateSlice& slice,
+                const at::Tensor& param) {
   const checkpoint::TensorInfo* info = stored.find(state_name(slice));
   if (info == nullptr || info->dtype != slice.dtype || info->shape != param.sizes()) {
-    throw run_error("optimizer state \"", state_name(slice), "\" of ", stored.path().string(),
+    throw run_error("optimizer state \"",
+                    state_name(slice),
+                    "\" of ",
+                    stored.path().string(),
                     info == nullptr ? " is missing" : " has another shape or type",
                     "; the optimizer or the model changed, so use load_from instead of resume");
   }
@@ -119,7 +143,8 @@ void load_state(const checkpoint::SafetensorsFile& stored, const optim::StateSli
     permuted = in_memory_order(stored.data(*info), param, slice.dtype);
     data = static_cast<const std::byte*>(permuted.const_data_ptr());
   }
-  std::memcpy(slice.data, data + static_cast<uint64_t>(slice.param_offset) * element,
+  std::memcpy(slice.data,
+              data + static_cast<uint64_t>(slice.param_offset) * element,
               static_cast<uint64_t>(slice.count) * element);
 }
 
@@ -150,12 +175,15 @@ void share_failure(Session& session, const Body& body) {
   if (failure.has_value()) {
     told = {failure->code(), failure->message(), failure->where()};
   }
-  const json heard = json::parse(session.world().broadcast_text(told.dump(-1, ' ', false, json::error_handler_t::replace)));
+  const json heard = json::parse(
+      session.world().broadcast_text(told.dump(-1, ' ', false, json::error_handler_t::replace)));
   if (failure.has_value()) {
     throw Error(*failure);
   }
   if (!heard.empty()) {
-    throw Error(heard[0].get<strata_rc>(), "rank 0: " + heard[1].get<std::string>(), heard[2].get<std::string>());
+    throw Error(heard[0].get<strata_rc>(),
+                "rank 0: " + heard[1].get<std::string>(),
+                heard[2].get<std::string>());
   }
 }
 
@@ -169,7 +197,9 @@ void on_rank_zero(Session& session, const Body& body) {
 }
 
 // Rank 0 writes, the others give what they hold, in the same order.
-void write_files(Session& session, SavedTensors& tensors, const fs::path& dir,
+void write_files(Session& session,
+                 SavedTensors& tensors,
+                 const fs::path& dir,
                  const checkpoint::CheckpointContent& content) {
   try {
     if (session.world().is_main()) {
@@ -182,7 +212,8 @@ void write_files(Session& session, SavedTensors& tensors, const fs::path& dir,
     }
   } catch (const Error& e) {
     if (!tensors.in_step()) {
-      throw Error(STRATA_E_COMM, e.message(), e.where());  // the others cannot be told: the run ends
+      throw Error(
+          STRATA_E_COMM, e.message(), e.where());  // the others cannot be told: the run ends
     }
     tensors.finish();
     throw;
@@ -204,7 +235,8 @@ StartPoint find_start(const RunConfig& run) {
     const auto last = checkpoint::find_last(fs::absolute(run.work_dir).lexically_normal());
     return last.has_value() ? StartPoint{*last, true} : StartPoint{};
   }
-  return run.load_from.empty() ? StartPoint{} : existing(run.load_from, root.at("load_from"), false);
+  return run.load_from.empty() ? StartPoint{}
+                               : existing(run.load_from, root.at("load_from"), false);
 }
 
 std::optional<int64_t> resumed_seed(const RunConfig& run) {
@@ -224,7 +256,8 @@ void write_checkpoint(Session& session, Engine& engine, const SaveState& save) {
   }
   content.metadata = {{"format", "pt"}};
   const fs::path dir = folder_of(session, save.request.out_dir) / save.request.name;
-  on_rank_zero(session, [&] { content.state = state_json(session, engine, save, tensors).dump(1); });
+  on_rank_zero(session,
+               [&] { content.state = state_json(session, engine, save, tensors).dump(1); });
   share_failure(session, [&] { write_files(session, tensors, dir, content); });
   on_rank_zero(session, [&] {
     if (save.request.update_last) {
@@ -249,7 +282,8 @@ void delete_checkpoint(Session& session, const std::string& out_dir, const std::
 
 Restored restore_state(Session& session, Engine& engine, const fs::path& path) {
   const json state = read_state(path, checkpoint::Need::kAll);
-  load_optimizer(engine, checkpoint::open_checkpoint(path, checkpoint::Need::kAll).optimizer,
+  load_optimizer(engine,
+                 checkpoint::open_checkpoint(path, checkpoint::Need::kAll).optimizer,
                  state.at("optimizer_steps"));
   if (state.contains("param_schedulers")) {
     engine.schedulers()->load(state.at("param_schedulers").get<std::string>());
@@ -260,7 +294,9 @@ Restored restore_state(Session& session, Engine& engine, const fs::path& path) {
   engine.strategy().call(&strata_strategy_api::load, border::view(std::string_view(strategy)));
   session.hub().load(state.at("message_hub").get<std::string>());
   const json& meta = state.at("meta");
-  return {{meta.at("epoch").get<int64_t>(), meta.at("iter").get<int64_t>(), meta.at("step").get<int64_t>()},
+  return {{meta.at("epoch").get<int64_t>(),
+           meta.at("iter").get<int64_t>(),
+           meta.at("step").get<int64_t>()},
           state.at("hooks").get<std::string>()};
 }
 

@@ -15,8 +15,9 @@ namespace strata::train {
 
 /// What a run starts from.
 struct StartPoint {
-  std::filesystem::path path;  // empty: from scratch; a checkpoint folder, or a .safetensors file of weights
-  bool resume = false;         // with optimizer, schedulers and counters
+  std::filesystem::path
+      path;  // empty: from scratch; a checkpoint folder, or a .safetensors file of weights
+  bool resume = false;  // with optimizer, schedulers and counters
 };
 
 /// By MMEngine's rules for `resume` and `load_from`. `resume = true` without a last_checkpoint starts from scratch.

@@ -3,6 +3,13 @@
 
 #include <vector>
 
+#include "strata/abi/communicator.h"
+#include "strata/abi/data.h"
+#include "strata/abi/hook.h"
+#include "strata/abi/model.h"
+#include "strata/abi/optim.h"
+#include "strata/abi/strategy.h"
+
 #include "border/object.hpp"
 #include "border/runtime.hpp"
 #include "config/value.hpp"
@@ -10,12 +17,6 @@
 #include "hooks/hook_specs.hpp"
 #include "optim/schedulers.hpp"
 #include "registry/registry.hpp"
-#include "strata/abi/communicator.h"
-#include "strata/abi/data.h"
-#include "strata/abi/hook.h"
-#include "strata/abi/model.h"
-#include "strata/abi/optim.h"
-#include "strata/abi/strategy.h"
 #include "train/run_config.hpp"
 
 namespace strata::train {
@@ -46,16 +47,19 @@ struct Factory {
 
   [[nodiscard]] border::Object<strata_model_api> model(const RunConfig& run) const;
   [[nodiscard]] border::Object<strata_strategy_api> strategy(const RunConfig& run) const;
-  [[nodiscard]] border::Object<strata_optim_wrapper_api> optim_wrapper(const config::Value& table) const;
+  [[nodiscard]] border::Object<strata_optim_wrapper_api> optim_wrapper(
+      const config::Value& table) const;
   [[nodiscard]] border::Object<strata_optimizer_api> optimizer(const config::Value& wrapper) const;
   [[nodiscard]] data::Pipeline pipeline(const LoaderConfig& loader) const;
   [[nodiscard]] border::Object<strata_sampler_api> sampler(const LoaderConfig& loader) const;
   [[nodiscard]] std::vector<border::Object<strata_metric_api>> metrics(
       const std::vector<const config::Value*>& tables) const;
-  [[nodiscard]] border::Object<strata_communicator_api> communicator(const config::Value& table) const;
+  [[nodiscard]] border::Object<strata_communicator_api> communicator(
+      const config::Value& table) const;
   /// Opens the data.
   [[nodiscard]] data::Loader loader(const LoaderConfig& config, const LoaderRank& rank) const;
-  [[nodiscard]] optim::Schedulers schedulers(const RunConfig& run, const RunFacts& facts,
+  [[nodiscard]] optim::Schedulers schedulers(const RunConfig& run,
+                                             const RunFacts& facts,
                                              optim::HyperTable& hypers) const;
 };
 

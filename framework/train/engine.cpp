@@ -53,17 +53,22 @@ EngineObjects make_engine_objects(const Factory& factory, const RunConfig& run) 
   return objects;
 }
 
-Engine::Engine(Session& session, EngineObjects objects, const RunFacts& facts, bool training,
-               Weights* weights)
-    : session_(session), strategy_(std::move(objects.strategy)), wrapper_(std::move(objects.wrapper)) {
+Engine::Engine(
+    Session& session, EngineObjects objects, const RunFacts& facts, bool training, Weights* weights)
+    : session_(session),
+      strategy_(std::move(objects.strategy)),
+      wrapper_(std::move(objects.wrapper)) {
   set_up_strategy(facts);
-  model_ = std::make_unique<unit::Model>(std::move(objects.model), static_cast<uint64_t>(session.seed()));
+  model_ = std::make_unique<unit::Model>(std::move(objects.model),
+                                         static_cast<uint64_t>(session.seed()));
   session.runtime().model = model_.get();
   std::vector<std::vector<double>> groups;
   if (training) {
     groups = make_groups(objects.optimizer);
-    foretold_ = estimate(strategy_, *model_,
-                         {session.world().size(), states_per_element(objects.optimizer), accumulation_of(wrapper_)});
+    foretold_ = estimate(
+        strategy_,
+        *model_,
+        {session.world().size(), states_per_element(objects.optimizer), accumulation_of(wrapper_)});
     choose_recomputed();
   }
   const auto plan = unit::plan_units(*model_, strategy_);
@@ -71,15 +76,17 @@ Engine::Engine(Session& session, EngineObjects objects, const RunFacts& facts, b
   session.runtime().tracker = tracker_.get();
   if (weights != nullptr) {
     weights->match(*model_);
-    model_->set_source([weights](const std::string& name, const at::Tensor& out) { return weights->fill(name, out); });
+    model_->set_source([weights](const std::string& name, const at::Tensor& out) {
+      return weights->fill(name, out);
+    });
   }
   unit::materialize(*model_, strategy_, plan);
   model_->set_source({});
   if (training) {
     build_updater(std::move(objects.optimizer), std::move(groups), facts);
   }
-  stepper_ = std::make_unique<Stepper>(
-      StepParts{*model_, *tracker_, strategy_, wrapper_ ? &wrapper_ : nullptr, session.world().size()});
+  stepper_ = std::make_unique<Stepper>(StepParts{
+      *model_, *tracker_, strategy_, wrapper_ ? &wrapper_ : nullptr, session.world().size()});
 }
 
 Engine::~Engine() {
@@ -102,27 +109,38 @@ void Engine::choose_recomputed() {
   const auto blocks = unit::repeated_blocks(model_->units());
   const auto chosen = unit::every_nth(blocks, n);
   if (chosen.empty()) {
-    throw config_error(session_.run().root->at("activation_checkpointing").where(), "activation_checkpointing: ",
-                       model_->object().type(), " has ", blocks.size(), " repeated block(s)",
+    throw config_error(session_.run().root->at("activation_checkpointing").where(),
+                       "activation_checkpointing: ",
+                       model_->object().type(),
+                       " has ",
+                       blocks.size(),
+                       " repeated block(s)",
                        blocks.empty() ? "; leave the table out" : "; make `n` smaller");
   }
   check_recomputed(chosen);
   model_->set_recomputed(chosen);
-  session_.log().info("Activation checkpointing: {} of {} blocks run again in backward.", chosen.size(), blocks.size());
+  session_.log().info("Activation checkpointing: {} of {} blocks run again in backward.",
+                      chosen.size(),
+                      blocks.size());
 }
 
 // Strategies that take a unit's memory away bring its gradients back for the unit's own backward alone.
 void Engine::check_recomputed(const std::vector<int32_t>& chosen) const {
   const int32_t borrower = unit::borrower_across(model_->units(), chosen);
   if (caps_of(strategy_).owns_storage != 0 && borrower >= 0) {
-    throw config_error(session_.run().root->at("activation_checkpointing").where(), "activation_checkpointing: unit \"",
-                       model_->units()[static_cast<size_t>(borrower)].name, "\" of ", model_->object().type(),
-                       " shares a parameter across the border of a block, which ", strategy_.type(),
+    throw config_error(session_.run().root->at("activation_checkpointing").where(),
+                       "activation_checkpointing: unit \"",
+                       model_->units()[static_cast<size_t>(borrower)].name,
+                       "\" of ",
+                       model_->object().type(),
+                       " shares a parameter across the border of a block, which ",
+                       strategy_.type(),
                        " cannot follow; use DDPStrategy, or leave the table out");
   }
 }
 
-std::vector<std::vector<double>> Engine::make_groups(const border::Object<strata_optimizer_api>& optimizer) {
+std::vector<std::vector<double>> Engine::make_groups(
+    const border::Object<strata_optimizer_api>& optimizer) {
   std::vector<optim::ParamInfo> infos;
   for (const unit::Param& p : model_->params()) {
     infos.push_back(info_of(p));
@@ -136,7 +154,8 @@ std::vector<std::vector<double>> Engine::make_groups(const border::Object<strata
   return std::move(groups.groups);
 }
 
-void Engine::build_updater(border::Object<strata_optimizer_api> optimizer, std::vector<std::vector<double>> groups,
+void Engine::build_updater(border::Object<strata_optimizer_api> optimizer,
+                           std::vector<std::vector<double>> groups,
                            const RunFacts& facts) {
   optim::ViewSink views;
   strategy_.call(&strata_strategy_api::optim_views, views.c());
@@ -146,19 +165,23 @@ void Engine::build_updater(border::Object<strata_optimizer_api> optimizer, std::
   }
   optim::HyperTable hypers(optim::hypers_of(optimizer), groups);
   updater_ = std::make_unique<optim::Updater>(
-      optim::UpdaterParts{views.take(), std::move(slots), std::move(optimizer), std::move(hypers), &strategy_},
-      optim::Services{unit::memory_service(), unit::param_service(),
-                      session_.world().size() > 1 ? comm::comm_service() : nullptr, &session_.runtime()});
+      optim::UpdaterParts{
+          views.take(), std::move(slots), std::move(optimizer), std::move(hypers), &strategy_},
+      optim::Services{unit::memory_service(),
+                      unit::param_service(),
+                      session_.world().size() > 1 ? comm::comm_service() : nullptr,
+                      &session_.runtime()});
   session_.runtime().update = updater_.get();
   const RunConfig& run = session_.run();
   if (run.auto_scale_base > 0) {
-    const double factor = optim::auto_scale_factor(session_.world().size(), facts.micro_batch_size,
-                                                   static_cast<int64_t>(run.auto_scale_base));
+    const double factor = optim::auto_scale_factor(
+        session_.world().size(), facts.micro_batch_size, static_cast<int64_t>(run.auto_scale_base));
     updater_->hypers().scale_lr(factor);
     session_.log().info("auto_scale_lr: learning rates times {}", factor);
   }
   const Factory factory{session_.registry(), &session_.runtime()};
-  schedulers_ = std::make_unique<optim::Schedulers>(factory.schedulers(run, facts, updater_->hypers()));
+  schedulers_ =
+      std::make_unique<optim::Schedulers>(factory.schedulers(run, facts, updater_->hypers()));
 }
 
 void Engine::begin(int64_t iter, int64_t max_iters) {
@@ -166,7 +189,8 @@ void Engine::begin(int64_t iter, int64_t max_iters) {
   args.h = STRATA_HDR(strata_wrapper_begin_args);
   args.iter = iter;
   args.max_iters = max_iters;
-  wrapper_.call(&strata_optim_wrapper_api::begin, static_cast<const strata_wrapper_begin_args*>(&args));
+  wrapper_.call(&strata_optim_wrapper_api::begin,
+                static_cast<const strata_wrapper_begin_args*>(&args));
 }
 
 }  // namespace strata::train

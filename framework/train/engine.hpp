@@ -33,7 +33,11 @@ class Engine {
  public:
   /// Builds the model's tree, lets the strategy make its storage and fills it, allocates optimizer state. training:
   /// false leaves optimizer and schedulers out. weights: stored ones, used here alone; may be null.
-  Engine(Session& session, EngineObjects objects, const RunFacts& facts, bool training, Weights* weights);
+  Engine(Session& session,
+         EngineObjects objects,
+         const RunFacts& facts,
+         bool training,
+         Weights* weights);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   ~Engine();
@@ -42,20 +46,28 @@ class Engine {
   void begin(int64_t iter, int64_t max_iters);
 
   [[nodiscard]] unit::Model& model() { return *model_; }
+
   [[nodiscard]] Stepper& stepper() { return *stepper_; }
+
   [[nodiscard]] optim::Updater* updater() { return updater_.get(); }
+
   [[nodiscard]] optim::Schedulers* schedulers() { return schedulers_.get(); }
+
   /// What the strategy said before anything was allocated; empty without training.
   [[nodiscard]] const Estimate& foretold() const { return foretold_; }
+
   [[nodiscard]] const border::Object<strata_strategy_api>& strategy() const { return strategy_; }
+
   [[nodiscard]] const border::Object<strata_optim_wrapper_api>& wrapper() const { return wrapper_; }
 
  private:
   void set_up_strategy(const RunFacts& facts);
   void choose_recomputed();
   void check_recomputed(const std::vector<int32_t>& chosen) const;
-  std::vector<std::vector<double>> make_groups(const border::Object<strata_optimizer_api>& optimizer);
-  void build_updater(border::Object<strata_optimizer_api> optimizer, std::vector<std::vector<double>> groups,
+  std::vector<std::vector<double>> make_groups(
+      const border::Object<strata_optimizer_api>& optimizer);
+  void build_updater(border::Object<strata_optimizer_api> optimizer,
+                     std::vector<std::vector<double>> groups,
                      const RunFacts& facts);
 
   Session& session_;

@@ -3,11 +3,12 @@
 
 #include <vector>
 
+#include "strata/abi/data.h"
+
 #include "border/object.hpp"
 #include "border/sinks.hpp"
 #include "comm/world.hpp"
 #include "data/batch.hpp"
-#include "strata/abi/data.h"
 #include "unit/forward.hpp"
 
 namespace strata::train {
@@ -15,7 +16,8 @@ namespace strata::train {
 /// The metrics of val_evaluator or test_evaluator. [main]
 class Evaluation {
  public:
-  explicit Evaluation(std::vector<border::Object<strata_metric_api>> metrics) : metrics_(std::move(metrics)) {}
+  explicit Evaluation(std::vector<border::Object<strata_metric_api>> metrics)
+      : metrics_(std::move(metrics)) {}
 
   void reset();
   /// Samples beyond batch.valid only even out the ranks and do not count.

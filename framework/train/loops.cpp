@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "strata/cpp/error.hpp"
+
 #include "train/runner.hpp"
 
 namespace strata::train {
@@ -85,7 +86,8 @@ void Runner::train_epoch() {
   for (int64_t i = from; stop_reason_.empty() && train_loader_->next(batch); ++i) {
     train_iter(batch, i);
   }
-  if (progress_.iter == (progress_.epoch + 1) * progress_.epoch_length) {  // else it was stopped on the way
+  if (progress_.iter ==
+      (progress_.epoch + 1) * progress_.epoch_length) {  // else it was stopped on the way
     epochs_done_ = progress_.epoch + 1;
   }
   hooks_.fire(STRATA_POINT_AFTER_TRAIN_EPOCH);
@@ -99,7 +101,8 @@ void Runner::run_iterations() {
   engine_->model().set_training(true);
   const int64_t length = train_loader_->length();
   int64_t pass = length == data::kEndless ? 0 : progress_.iter / length;
-  train_loader_->begin_pass(pass, length == data::kEndless ? progress_.iter : progress_.iter % length);
+  train_loader_->begin_pass(pass,
+                            length == data::kEndless ? progress_.iter : progress_.iter % length);
   data::Batch batch;
   while (progress_.iter < progress_.max_iters && stop_reason_.empty()) {
     if (!train_loader_->next(batch)) {
@@ -152,9 +155,11 @@ void Runner::run_waiting() {
 // counters say how many updates were made.
 void Runner::close_window() {
   if (!after_update_.empty()) {
-    session_.log().warn("Training stopped inside an accumulation window: the gradients since update {} are dropped, and "
-                        "checkpoints that waited for the next one are taken now.",
-                        progress_.step);
+    session_.log().warn(
+        "Training stopped inside an accumulation window: the gradients since update {} are "
+        "dropped, and "
+        "checkpoints that waited for the next one are taken now.",
+        progress_.step);
   }
   window_open_ = false;
   run_waiting();
@@ -172,7 +177,8 @@ void Runner::validate_if_due(int64_t done) {
 border::Numbers Runner::evaluate() {
   build_engine(/*training=*/false);
   hooks_.fire(STRATA_POINT_BEFORE_RUN);
-  border::Numbers metrics = run_evaluation(command_ == Command::kTest ? STRATA_MODE_TEST : STRATA_MODE_VAL);
+  border::Numbers metrics =
+      run_evaluation(command_ == Command::kTest ? STRATA_MODE_TEST : STRATA_MODE_VAL);
   hooks_.fire(STRATA_POINT_AFTER_RUN);
   return metrics;
 }

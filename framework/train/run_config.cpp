@@ -43,8 +43,14 @@ TrainLoopConfig read_train_loop(const config::Value& cfg) {
   const char* wanted = loop.by_epoch ? "max_epochs" : "max_iters";
   const char* other = loop.by_epoch ? "max_iters" : "max_epochs";
   if (const config::Value* wrong = cfg.find(other); wrong != nullptr) {
-    throw config_error(wrong->where(), "train_cfg counts ", loop.by_epoch ? "epochs" : "iterations", ", so `", other,
-                       "` has no meaning; write `", wanted, "`, or change by_epoch");
+    throw config_error(wrong->where(),
+                       "train_cfg counts ",
+                       loop.by_epoch ? "epochs" : "iterations",
+                       ", so `",
+                       other,
+                       "` has no meaning; write `",
+                       wanted,
+                       "`, or change by_epoch");
   }
   if (cfg.find(wanted) == nullptr) {
     throw config_error(cfg.where(), "train_cfg needs `", wanted, "`");
@@ -79,7 +85,11 @@ void check_triple(const config::Value& root, const char* a, const char* b, const
     list += (list.empty() ? "" : ", ") + std::string(name);
   }
   if (!given.empty() && !missing.empty()) {
-    throw config_error(first->where(), given, " given, but not ", missing, ": the three come together or not at all");
+    throw config_error(first->where(),
+                       given,
+                       " given, but not ",
+                       missing,
+                       ": the three come together or not at all");
   }
 }
 
@@ -104,7 +114,8 @@ void read_environment(const config::Value& root, RunConfig& run) {
   run.poison_memory = root.get_or<bool>("debug.poison_memory", false);
   run.plugin_paths = root.get_or<std::vector<std::string>>("plugins.paths", {});
   if (run.device == "cuda") {
-    throw config_error(root.at("device").where(), "device = \"cuda\": this build of the host maps no CUDA device; "
+    throw config_error(root.at("device").where(),
+                       "device = \"cuda\": this build of the host maps no CUDA device; "
                        "write device = \"cpu\" or leave the key out");
   }
 }
@@ -115,7 +126,8 @@ void read_scaling(const config::Value& root, RunConfig& run) {
   }
   const config::Value* base = root.find("auto_scale_lr.base_batch_size");
   if (base == nullptr) {
-    throw config_error(root.at("auto_scale_lr").where(), "auto_scale_lr is enabled without base_batch_size");
+    throw config_error(root.at("auto_scale_lr").where(),
+                       "auto_scale_lr is enabled without base_batch_size");
   }
   run.auto_scale_base = base->as_float();
 }
@@ -128,10 +140,12 @@ void read_checkpointing(const config::Value& root, RunConfig& run) {
   const bool full = table->get<std::string>("type") == "full";
   const config::Value* n = table->find("n");
   if (full != (n == nullptr)) {
-    throw config_error(n == nullptr ? table->where() : n->where(),
-                       full ? "activation_checkpointing of type \"full\" takes every block; leave `n` out, or write "
-                              "type = \"every_n\""
-                            : "activation_checkpointing of type \"every_n\" needs `n`: one block of how many");
+    throw config_error(
+        n == nullptr ? table->where() : n->where(),
+        full ? "activation_checkpointing of type \"full\" takes every block; leave `n` out, or "
+               "write "
+               "type = \"every_n\""
+             : "activation_checkpointing of type \"every_n\" needs `n`: one block of how many");
   }
   run.recompute_every = full ? 1 : n->as_int();
 }
@@ -149,7 +163,8 @@ config::Value typed_table(const std::string& type, const std::string& where) {
 
 void write_defaults(config::Value& root, int32_t world_size) {
   if (root.child("strategy") == nullptr) {
-    root.set("strategy", typed_table(world_size == 1 ? "SingleDeviceStrategy" : "DDPStrategy", "default"));
+    root.set("strategy",
+             typed_table(world_size == 1 ? "SingleDeviceStrategy" : "DDPStrategy", "default"));
   }
   if (config::Value* wrapper = root.child("optim_wrapper");
       wrapper != nullptr && wrapper->is_table() && wrapper->child("type") == nullptr) {
@@ -194,10 +209,20 @@ void require_sections(const RunConfig& config, Command command) {
   const bool there = command == Command::kTrain ? static_cast<bool>(config.train)
                      : command == Command::kVal ? static_cast<bool>(config.val)
                                                 : static_cast<bool>(config.test);
-  const char* name = command == Command::kTrain ? "train" : command == Command::kVal ? "val" : "test";
+  const char* name = command == Command::kTrain ? "train"
+                     : command == Command::kVal ? "val"
+                                                : "test";
   if (!there) {
-    throw config_error(config.root->where(), "`strata ", name, "` needs ", name, "_dataloader, ", name, "_cfg and ",
-                       command == Command::kTrain ? "optim_wrapper" : std::string(name) + "_evaluator");
+    throw config_error(
+        config.root->where(),
+        "`strata ",
+        name,
+        "` needs ",
+        name,
+        "_dataloader, ",
+        name,
+        "_cfg and ",
+        command == Command::kTrain ? "optim_wrapper" : std::string(name) + "_evaluator");
   }
 }
 

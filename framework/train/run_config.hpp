@@ -45,8 +45,8 @@ struct RunConfig {
   std::string device = "cpu";
   std::optional<int64_t> seed;
   bool deterministic = false;
-  std::string backend;         // of communication; empty: by device and ranks
-  int64_t timeout_s = 1800;    // of a collective
+  std::string backend;       // of communication; empty: by device and ranks
+  int64_t timeout_s = 1800;  // of a collective
   std::optional<int64_t> port;
   std::string load_from;
   std::optional<std::string> resume;  // a path; empty text: the newest checkpoint
@@ -56,7 +56,7 @@ struct RunConfig {
   LoaderConfig train, val, test;
   std::optional<TrainLoopConfig> train_loop;
   std::vector<const config::Value*> val_metrics, test_metrics;
-  double auto_scale_base = 0;  // 0: off
+  double auto_scale_base = 0;   // 0: off
   int64_t recompute_every = 0;  // every so many blocks run again in backward; 0: none
 };
 

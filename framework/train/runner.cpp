@@ -4,8 +4,9 @@
 #include <cmath>
 #include <utility>
 
-#include "config/dump.hpp"
 #include "strata/cpp/error.hpp"
+
+#include "config/dump.hpp"
 #include "train/start_dump.hpp"
 #include "train/weights.hpp"
 
@@ -28,7 +29,8 @@ Runner::Runner(Session& session, Command command, std::function<bool()> interrup
   const bool test = command == Command::kTest;
   if (const LoaderConfig& eval = test ? run.test : run.val; eval) {
     eval_loader_ = std::make_unique<data::Loader>(make_loader(eval));
-    evaluation_ = std::make_unique<Evaluation>(factory.metrics(test ? run.test_metrics : run.val_metrics));
+    evaluation_ =
+        std::make_unique<Evaluation>(factory.metrics(test ? run.test_metrics : run.val_metrics));
   }
   session_.check_ranks_agree();
   log_start(session_, hooks_.table());
@@ -37,14 +39,16 @@ Runner::Runner(Session& session, Command command, std::function<bool()> interrup
   }
 }
 
-Runner::~Runner() { session_.runtime().run = nullptr; }
+Runner::~Runner() {
+  session_.runtime().run = nullptr;
+}
 
 void Runner::make_hooks() {
   const config::Value& root = *session_.run().root;
   hook_specs_ = hook_specs_of(session_.run());
   for (const hooks::HookSpec& spec : hook_specs_) {
-    hooks_.add(session_.registry().create<strata_hook_api>(STRATA_KIND_HOOK, spec.table(), &session_.runtime(),
-                                                           hooks::kHostKeys),
+    hooks_.add(session_.registry().create<strata_hook_api>(
+                   STRATA_KIND_HOOK, spec.table(), &session_.runtime(), hooks::kHostKeys),
                spec.priority());
   }
   comm::World& world = session_.world();
@@ -57,17 +61,19 @@ void Runner::make_hooks() {
   };
   sources.peak_mb = [this] { return peak_memory_.take_mb(); };
   sources.unshown = [this] {
-    return hooks::Scalars{{"comm_bytes", static_cast<double>(sent_in_step_)},
-                          {"state_bytes", static_cast<double>(session_.runtime().memory->state_bytes())}};
+    return hooks::Scalars{
+        {"comm_bytes", static_cast<double>(sent_in_step_)},
+        {"state_bytes", static_cast<double>(session_.runtime().memory->state_bytes())}};
   };
-  log_processor_ = std::make_unique<hooks::LogProcessor>(hooks::parse_log_options(root.find("log_processor")),
-                                                         session_.hub(), std::move(sources));
+  log_processor_ = std::make_unique<hooks::LogProcessor>(
+      hooks::parse_log_options(root.find("log_processor")), session_.hub(), std::move(sources));
   scalars_ = std::make_unique<hooks::ScalarWriter>(session_.log_dir(), session_.timestamp());
 }
 
 data::Loader Runner::make_loader(const LoaderConfig& config) {
   const Factory factory{session_.registry(), &session_.runtime()};
-  return factory.loader(config, {session_.world().rank(), session_.world().size(), session_.seed()});
+  return factory.loader(config,
+                        {session_.world().rank(), session_.world().size(), session_.seed()});
 }
 
 void Runner::build_engine(bool training) {
@@ -80,7 +86,9 @@ void Runner::build_engine(bool training) {
   start_ = find_start(run);
   std::unique_ptr<Weights> weights;
   if (!start_.path.empty()) {
-    session_.log().info("{} checkpoint from {}", start_.resume && training ? "Resume" : "Load", start_.path.string());
+    session_.log().info("{} checkpoint from {}",
+                        start_.resume && training ? "Resume" : "Load",
+                        start_.path.string());
     weights = std::make_unique<Weights>(start_.path);
   }
   engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training, weights.get());
@@ -101,8 +109,10 @@ void Runner::log_states() {
   const Estimate& foretold = engine_->foretold();
   const unit::Memory& memory = *session_.runtime().memory;
   session_.log().info("Model states on rank 0: {} (parameters {}, gradients {}, optimizer {}){}",
-                      size_text(memory.state_bytes()), size_text(memory.tag("param").now + memory.tag("shard").now),
-                      size_text(memory.tag("grad").now), size_text(memory.tag("optim").now),
+                      size_text(memory.state_bytes()),
+                      size_text(memory.tag("param").now + memory.tag("shard").now),
+                      size_text(memory.tag("grad").now),
+                      size_text(memory.tag("optim").now),
                       foretold.empty() ? "" : text("; estimated: ", size_text(foretold.states())));
 }
 
@@ -120,7 +130,8 @@ void Runner::restore_training_state() {
   }
   const Restored restored = restore_state(session_, *engine_, start_.path);
   for (const std::string& type : hooks_.load(restored.hooks)) {
-    session_.log().warn("The checkpoint has state of the hook {}, which this run does not use.", type);
+    session_.log().warn("The checkpoint has state of the hook {}, which this run does not use.",
+                        type);
   }
   epochs_done_ = progress_.epoch = restored.counters.epochs;
   iters_done_ = progress_.iter = restored.counters.iters;
@@ -132,12 +143,15 @@ void Runner::restore_training_state() {
 // --- what hooks ask for --------------------------------------------------------------------------------------------
 
 std::optional<double> Runner::hyper(std::string_view name) {
-  return engine_ == nullptr || engine_->updater() == nullptr ? std::nullopt
-                                                             : engine_->updater()->hypers().value(name);
+  return engine_ == nullptr || engine_->updater() == nullptr
+             ? std::nullopt
+             : engine_->updater()->hypers().value(name);
 }
 
 std::optional<double> Runner::base_lr() {
-  return engine_ == nullptr || engine_->updater() == nullptr ? std::nullopt : engine_->updater()->hypers().base_lr();
+  return engine_ == nullptr || engine_->updater() == nullptr
+             ? std::nullopt
+             : engine_->updater()->hypers().base_lr();
 }
 
 void Runner::scheduler_step(int32_t when) {

@@ -36,15 +36,26 @@ class Runner final : public hooks::RunControl {
 
   // hooks::RunControl
   [[nodiscard]] int32_t rank() const override { return session_.world().rank(); }
+
   [[nodiscard]] int32_t world_size() const override { return session_.world().size(); }
+
   [[nodiscard]] strata_progress progress() const override { return progress_; }
+
   [[nodiscard]] const std::string& work_dir() const override { return work_dir_; }
+
   [[nodiscard]] const std::string& log_dir() const override { return log_dir_; }
-  [[nodiscard]] const std::string& experiment_name() const override { return session_.experiment(); }
+
+  [[nodiscard]] const std::string& experiment_name() const override {
+    return session_.experiment();
+  }
+
   [[nodiscard]] int64_t seed() const override { return session_.seed(); }
+
   [[nodiscard]] std::optional<double> hyper(std::string_view name) override;
   [[nodiscard]] std::optional<double> base_lr() override;
+
   void set_sampler_epoch(int64_t epoch) override { sampler_epoch_ = epoch; }
+
   void scheduler_step(int32_t when) override;
   void stop_training(std::string_view reason) override;
   void save_checkpoint(const hooks::SaveRequest& request) override;
@@ -67,7 +78,9 @@ class Runner final : public hooks::RunControl {
   void validate_if_due(int64_t done);
   border::Numbers run_evaluation(int32_t mode);
   void stop_if_interrupted() const;
+
   [[nodiscard]] Counters counters() const { return {epochs_done_, iters_done_, progress_.step}; }
+
   void now_or_after_update(std::function<void()> action);
   void run_waiting();
   void count_traffic(int64_t sent_before, bool updated);

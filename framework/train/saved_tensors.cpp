@@ -1,21 +1,23 @@
 // Collecting what ranks hold, piece by piece.
 #include "train/saved_tensors.hpp"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 #include <cstring>
 #include <exception>
 #include <utility>
 
+#include <ATen/ops/empty.h>
+
 #include "strata/cpp/dtype.hpp"
 #include "strata/cpp/error.hpp"
+
 #include "unit/memory.hpp"
 
 namespace strata::train {
 namespace {
 
-constexpr int64_t kFields = 6;  // of one entry in what a rank tells: parameter, slot, dtype, offset, count, steps
+constexpr int64_t kFields =
+    6;  // of one entry in what a rank tells: parameter, slot, dtype, offset, count, steps
 
 std::span<const std::byte> bytes_of(const at::Tensor& dense) {
   return {static_cast<const std::byte*>(dense.const_data_ptr()),
@@ -23,7 +25,9 @@ std::span<const std::byte> bytes_of(const at::Tensor& dense) {
 }
 
 // By rank 0 for a tensor in its own memory.
-void put_tensor(const at::Tensor& tensor, const checkpoint::Put& put) { put(bytes_of(tensor.detach().contiguous())); }
+void put_tensor(const at::Tensor& tensor, const checkpoint::Put& put) {
+  put(bytes_of(tensor.detach().contiguous()));
+}
 
 }  // namespace
 
@@ -50,7 +54,8 @@ std::vector<int64_t> SavedTensors::describe_own() {
 
 void SavedTensors::learn_holdings() {
   const std::vector<int64_t> mine = describe_own();
-  const std::string packed(reinterpret_cast<const char*>(mine.data()), mine.size() * sizeof(int64_t));
+  const std::string packed(reinterpret_cast<const char*>(mine.data()),
+                           mine.size() * sizeof(int64_t));
   const std::vector<std::string> all = session_.world().all_gather_text(packed);
   for (size_t rank = 0; rank < all.size(); ++rank) {
     std::vector<int64_t> numbers(all[rank].size() / sizeof(int64_t));
@@ -82,9 +87,16 @@ SavedTensors::Item SavedTensors::plan(int32_t param, int64_t slot) const {
       }
     }
     if (first == nullptr) {
-      throw Error(STRATA_E_ARGUMENT, text("no rank's optimizer views hold element ", at, " of ", p.name, " (",
-                                          p.tensor.numel(), "), though they hold others; ", engine_.strategy().type(),
-                                          " made them"));
+      throw Error(STRATA_E_ARGUMENT,
+                  text("no rank's optimizer views hold element ",
+                       at,
+                       " of ",
+                       p.name,
+                       " (",
+                       p.tensor.numel(),
+                       "), though they hold others; ",
+                       engine_.strategy().type(),
+                       " made them"));
     }
     item.pieces.push_back({first->rank, at, first->offset + first->count - at});
     item.shared = item.shared || first->rank != 0;
@@ -97,8 +109,9 @@ checkpoint::TensorSource SavedTensors::source(std::string name, Item item) {
   left_ += item.shared ? 1 : 0;
   const auto shape = engine_.model().param(item.param).tensor.sizes().vec();
   const int32_t dtype = item.dtype;
-  return {std::move(name), dtype, shape, nullptr,
-          [this, item = std::move(item)](const Put& put) { give(item, put); }};
+  return {std::move(name), dtype, shape, nullptr, [this, item = std::move(item)](const Put& put) {
+            give(item, put);
+          }};
 }
 
 std::vector<checkpoint::TensorSource> SavedTensors::model() {
@@ -109,7 +122,10 @@ std::vector<checkpoint::TensorSource> SavedTensors::model() {
   }
   for (const unit::NamedBuffer& b : engine_.model().buffers()) {
     if (b.persistent) {  // each rank has its own; rank 0's are saved
-      out.push_back({b.name, unit::dtype_of(b.tensor.scalar_type()), b.tensor.sizes().vec(), nullptr,
+      out.push_back({b.name,
+                     unit::dtype_of(b.tensor.scalar_type()),
+                     b.tensor.sizes().vec(),
+                     nullptr,
                      [tensor = b.tensor](const Put& put) { put_tensor(tensor, put); }});
     }
   }
@@ -123,7 +139,8 @@ std::vector<checkpoint::TensorSource> SavedTensors::optimizer() {
   for (size_t i = 0; i < params.size(); ++i) {
     const auto param = static_cast<int32_t>(i);
     for (size_t k = 0; k < states.size() && held_.count({param, 0}) != 0; ++k) {
-      out.push_back(source(text(params[i].name, ".", states[k]), plan(param, static_cast<int64_t>(k) + 1)));
+      out.push_back(
+          source(text(params[i].name, ".", states[k]), plan(param, static_cast<int64_t>(k) + 1)));
     }
   }
   return out;
@@ -192,7 +209,8 @@ void SavedTensors::transfer(const Item& item, const Put& put) {
     return send_pieces(item, put);
   }
   // Views follow the order of memory (channels_last), files that of the shape.
-  const at::Tensor flat = at::empty({param.numel()}, at::TensorOptions().dtype(unit::scalar_type(item.dtype)));
+  const at::Tensor flat =
+      at::empty({param.numel()}, at::TensorOptions().dtype(unit::scalar_type(item.dtype)));
   auto* at = static_cast<std::byte*>(flat.mutable_data_ptr());
   send_pieces(item, [&at](std::span<const std::byte> piece) {
     std::memcpy(at, piece.data(), piece.size());
@@ -249,7 +267,8 @@ void SavedTensors::enter_scope(int32_t unit) {
     return;
   }
   leave_scope();
-  engine_.strategy().call(&strata_strategy_api::scope_enter, static_cast<const int32_t*>(&unit), uint64_t{1}, 0);
+  engine_.strategy().call(
+      &strata_strategy_api::scope_enter, static_cast<const int32_t*>(&unit), uint64_t{1}, 0);
   unit_ = unit;
 }
 

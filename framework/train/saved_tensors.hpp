@@ -41,6 +41,7 @@ class SavedTensors {
   static void follow(const std::vector<checkpoint::TensorSource>& sources);
   /// After the last fill, whether writing failed or not.
   void finish();
+
   /// False when a fill failed for another reason than its Put: ranks are out of step, and finish() would hang.
   [[nodiscard]] bool in_step() const { return in_step_; }
 
@@ -87,7 +88,7 @@ class SavedTensors {
   Session& session_;
   Engine& engine_;
   bool owns_storage_ = false;
-  std::map<Key, std::vector<Held>> held_;             // by all ranks
+  std::map<Key, std::vector<Held>> held_;              // by all ranks
   std::map<Key, std::vector<optim::StateSlice>> own_;  // by this one
   std::vector<int64_t> steps_;
   int64_t left_ = 0;  // shared items that rank 0 has not begun

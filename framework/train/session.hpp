@@ -19,7 +19,7 @@ namespace strata::train {
 
 /// What a rank is started with.
 struct Start {
-  const config::Value& root;          // resolved, with defaults
+  const config::Value& root;  // resolved, with defaults
   const RunConfig& run;
   const registry::Registry& registry;
   comm::LaunchInfo launch;
@@ -38,16 +38,27 @@ class Session {
   ~Session();
 
   [[nodiscard]] const RunConfig& run() const { return run_; }
+
   [[nodiscard]] strata_runtime& runtime() { return runtime_; }
+
   [[nodiscard]] comm::World& world() { return *world_; }
+
   [[nodiscard]] log::Log& log() { return *log_; }
+
   [[nodiscard]] hooks::MessageHub& hub() { return hub_; }
+
   [[nodiscard]] const comm::LaunchInfo& launch() const { return launch_; }
+
   [[nodiscard]] const registry::Registry& registry() const { return registry_; }
+
   [[nodiscard]] int64_t seed() const { return seed_; }
+
   [[nodiscard]] const std::string& timestamp() const { return timestamp_; }
+
   [[nodiscard]] const std::string& experiment() const { return experiment_; }
+
   [[nodiscard]] const std::filesystem::path& work_dir() const { return work_dir_; }
+
   [[nodiscard]] const std::filesystem::path& log_dir() const { return log_dir_; }
 
   /// Compares configuration and loaded plugins with the other ranks'. After all plugins are loaded. Collective.

@@ -1,9 +1,9 @@
 // One iteration.
 #include "train/stepper.hpp"
 
-#include <ATen/core/grad_mode.h>
-
 #include <utility>
+
+#include <ATen/core/grad_mode.h>
 
 #include "train/components.hpp"
 
@@ -13,7 +13,8 @@ namespace {
 // Autocast and the like, around preprocessing and forward.
 class WrapperContext {
  public:
-  WrapperContext(const border::Object<strata_optim_wrapper_api>* wrapper, const strata_step_ctx* ctx)
+  WrapperContext(const border::Object<strata_optim_wrapper_api>* wrapper,
+                 const strata_step_ctx* ctx)
       : wrapper_(wrapper), ctx_(ctx) {
     if (wrapper_ != nullptr) {
       wrapper_->call(&strata_optim_wrapper_api::context_enter, ctx_);
@@ -45,9 +46,11 @@ template <class Body>
 auto Stepper::guarded_iteration(Body&& body) {
   parts_.tracker.begin(&ctx_);
   try {
-    parts_.strategy.call(&strata_strategy_api::iter_begin, static_cast<const strata_step_ctx*>(&ctx_));
+    parts_.strategy.call(&strata_strategy_api::iter_begin,
+                         static_cast<const strata_step_ctx*>(&ctx_));
     auto result = std::forward<Body>(body)();
-    parts_.strategy.call(&strata_strategy_api::iter_end, static_cast<const strata_step_ctx*>(&ctx_));
+    parts_.strategy.call(&strata_strategy_api::iter_end,
+                         static_cast<const strata_step_ctx*>(&ctx_));
     return result;
   } catch (...) {
     parts_.tracker.abort();
@@ -64,7 +67,9 @@ IterReport Stepper::train(unit::Fields batch, int64_t iter, int64_t step) {
   return guarded_iteration([&] {
     const unit::Losses losses = forward_loss(std::move(batch));
     double factor = 1.0;
-    wrapper.call(&strata_optim_wrapper_api::loss_factor, static_cast<const strata_step_ctx*>(&ctx_), &factor);
+    wrapper.call(&strata_optim_wrapper_api::loss_factor,
+                 static_cast<const strata_step_ctx*>(&ctx_),
+                 &factor);
     // Divided before the sum over ranks, so that the ranks together equal one that accumulates.
     parts_.tracker.backward(losses.total, averages_itself_ ? factor : factor / parts_.world_size);
     IterReport report;
@@ -80,7 +85,8 @@ IterReport Stepper::train(unit::Fields batch, int64_t iter, int64_t step) {
 
 unit::Losses Stepper::forward_loss(unit::Fields batch) {
   const WrapperContext context(parts_.wrapper, &ctx_);
-  return unit::parse_losses(unit::forward(parts_.model, parts_.tracker, STRATA_FORWARD_LOSS, std::move(batch)));
+  return unit::parse_losses(
+      unit::forward(parts_.model, parts_.tracker, STRATA_FORWARD_LOSS, std::move(batch)));
 }
 
 void Stepper::update(IterReport& report) {

@@ -5,9 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include "border/object.hpp"
 #include "strata/abi/optim.h"
 #include "strata/abi/strategy.h"
+
+#include "border/object.hpp"
 #include "unit/forward.hpp"
 #include "unit/model.hpp"
 #include "unit/tracker.hpp"
@@ -17,8 +18,8 @@ namespace strata::train {
 /// What an iteration leaves for hooks and logs.
 struct IterReport {
   std::vector<std::pair<std::string, double>> values;  // the losses of this rank; "loss" first
-  bool updated = false;         // an accumulation window ended
-  strata_step_result result{};  // of its update
+  bool updated = false;                                // an accumulation window ended
+  strata_step_result result{};                         // of its update
 };
 
 /// The parts an iteration runs through. Borrowed; they outlive the Stepper.

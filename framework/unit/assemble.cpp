@@ -4,7 +4,8 @@
 #include <string>
 
 namespace strata::unit {
-std::vector<strata_unit_plan> plan_units(Model& model, const border::Object<strata_strategy_api>& strategy) {
+std::vector<strata_unit_plan> plan_units(Model& model,
+                                         const border::Object<strata_strategy_api>& strategy) {
   std::vector<strata_unit_plan> plan(model.units().size());
   for (size_t i = 0; i < plan.size(); ++i) {
     plan[i] = {static_cast<int32_t>(i), 0};
@@ -13,7 +14,8 @@ std::vector<strata_unit_plan> plan_units(Model& model, const border::Object<stra
   return plan;
 }
 
-void materialize(Model& model, const border::Object<strata_strategy_api>& strategy,
+void materialize(Model& model,
+                 const border::Object<strata_strategy_api>& strategy,
                  const std::vector<strata_unit_plan>& plan) {
   for (size_t i = 0; i < plan.size(); ++i) {
     if (plan[i].owner == static_cast<int32_t>(i)) {
@@ -24,7 +26,10 @@ void materialize(Model& model, const border::Object<strata_strategy_api>& strate
   for (const Param& p : model.params()) {
     if (p.value == nullptr) {
       throw Error(STRATA_E_ARGUMENT,
-                  text(strategy.type(), " left parameter \"", p.name, "\" without storage: materialize() must "
+                  text(strategy.type(),
+                       " left parameter \"",
+                       p.name,
+                       "\" without storage: materialize() must "
                        "bind every parameter of the unit and of those joined into it"));
     }
   }

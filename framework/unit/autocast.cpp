@@ -1,8 +1,8 @@
 // Autocast scopes and the batch-norm group, as strategies and wrappers switch them.
-#include <ATen/autocast_mode.h>
-
 #include <utility>
 #include <vector>
+
+#include <ATen/autocast_mode.h>
 
 #include "unit/tracker.hpp"
 
@@ -23,7 +23,8 @@ std::vector<AutocastState>& saved() {
 strata_rc autocast_enter(strata_runtime*, int32_t dtype) {
   return border::guarded([&] {
     const at::ScalarType type = scalar_type(dtype);
-    saved().push_back({at::autocast::is_autocast_enabled(at::kCPU), at::autocast::get_autocast_dtype(at::kCPU)});
+    saved().push_back(
+        {at::autocast::is_autocast_enabled(at::kCPU), at::autocast::get_autocast_dtype(at::kCPU)});
     at::autocast::set_autocast_enabled(at::kCPU, type != at::kFloat);
     if (type != at::kFloat) {
       at::autocast::set_autocast_dtype(at::kCPU, type);
@@ -52,7 +53,8 @@ strata_rc set_batch_norm_sync(strata_runtime* rt, strata_group* group) {
   return STRATA_OK;
 }
 
-strata_rc cast_inputs(strata_runtime* rt, int32_t unit, int32_t dtype, const strata_str* names, uint64_t n) {
+strata_rc cast_inputs(
+    strata_runtime* rt, int32_t unit, int32_t dtype, const strata_str* names, uint64_t n) {
   return border::guarded([&] {
     InputCast cast{scalar_type(dtype), {}};
     for (uint64_t i = 0; i < n; ++i) {
@@ -65,8 +67,11 @@ strata_rc cast_inputs(strata_runtime* rt, int32_t unit, int32_t dtype, const str
 }  // namespace
 
 const strata_autograd_api* autograd_service() {
-  static const strata_autograd_api api = {STRATA_HDR(strata_autograd_api), &autocast_enter, &autocast_exit,
-                                          &set_batch_norm_sync, &cast_inputs};
+  static const strata_autograd_api api = {STRATA_HDR(strata_autograd_api),
+                                          &autocast_enter,
+                                          &autocast_exit,
+                                          &set_batch_norm_sync,
+                                          &cast_inputs};
   return &api;
 }
 

@@ -1,11 +1,11 @@
 // The root unit's forward, and the sum of losses.
 #include "unit/forward.hpp"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/mean.h>
-
 #include <algorithm>
 #include <string>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/mean.h>
 
 namespace strata::unit {
 namespace {
@@ -62,7 +62,9 @@ class RootScope {
     if (tracker_ != nullptr) {
       try {
         tracker_->leave(0, nullptr, 0, true);
-      } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the first error is already on its way
+      } catch (
+          const std::
+              exception&) {  // NOLINT(bugprone-empty-catch): the first error is already on its way
       }
     }
   }
@@ -87,8 +89,11 @@ Fields forward(Model& model, Tracker& tracker, int32_t mode, Fields batch) {
   }
   OutputCollector collector;
   const strata_output_sink sink = {&collector, &OutputCollector::put};
-  model.object().call(&strata_model_api::forward, mode, static_cast<const strata_native_field*>(fields.data()),
-                      static_cast<uint64_t>(fields.size()), &sink);
+  model.object().call(&strata_model_api::forward,
+                      mode,
+                      static_cast<const strata_native_field*>(fields.data()),
+                      static_cast<uint64_t>(fields.size()),
+                      &sink);
   std::vector<at::Tensor*> outputs = pointers(collector.fields);
   root.done();
   tracker.leave(0, outputs.data(), outputs.size(), false);
@@ -112,8 +117,9 @@ Losses parse_losses(const Fields& outputs) {
     for (const auto& [name, value] : outputs) {
       names += " " + name;
     }
-    throw Error(STRATA_E_FAILED, text("no output of the model is a loss (a name that contains \"loss\"); it gave:",
-                                      names.empty() ? " nothing" : names));
+    throw Error(STRATA_E_FAILED,
+                text("no output of the model is a loss (a name that contains \"loss\"); it gave:",
+                     names.empty() ? " nothing" : names));
   }
   losses.logged.emplace_back("loss", losses.total.detach());
   losses.logged.insert(losses.logged.end(), means.begin(), means.end());

@@ -1,11 +1,11 @@
 // Runs a model's forward between the root unit's enter and leave, and sums its losses.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <ATen/core/Tensor.h>
 
 #include "unit/model.hpp"
 #include "unit/tracker.hpp"

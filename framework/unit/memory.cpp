@@ -1,12 +1,12 @@
 // Buffers, their residency and the byte account.
 #include "unit/memory.hpp"
 
+#include <algorithm>
+#include <cstring>
+
 #include <ATen/DLConvertor.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/CPUAllocator.h>
-
-#include <algorithm>
-#include <cstring>
 
 #include "border/errors.hpp"
 #include "unit/tensor_memory.hpp"
@@ -16,9 +16,12 @@ namespace {
 
 constexpr int kPoison = 0xFF;  // NaN in every floating-point format
 
-Memory& memory_of(strata_runtime* rt) { return *rt->memory; }
+Memory& memory_of(strata_runtime* rt) {
+  return *rt->memory;
+}
 
-strata_rc buffer_new(strata_runtime* rt, int64_t bytes, uint32_t flags, strata_str tag, strata_buffer** out) {
+strata_rc buffer_new(
+    strata_runtime* rt, int64_t bytes, uint32_t flags, strata_str tag, strata_buffer** out) {
   return border::guarded([&] {
     if (bytes < 0) {
       throw Error(STRATA_E_ARGUMENT, text("a buffer of ", bytes, " bytes was asked for"));
@@ -27,7 +30,9 @@ strata_rc buffer_new(strata_runtime* rt, int64_t bytes, uint32_t flags, strata_s
   });
 }
 
-void buffer_free(strata_buffer* b) { delete b; }
+void buffer_free(strata_buffer* b) {
+  delete b;
+}
 
 strata_rc make_resident(strata_buffer* b, strata_stream*) {
   return border::guarded([&] { b->make_resident(); });
@@ -37,15 +42,22 @@ strata_rc evict(strata_buffer* b, strata_stream*) {
   return border::guarded([&] { b->evict(); });
 }
 
-int32_t is_resident(const strata_buffer* b) { return b->resident ? 1 : 0; }
-
-void* data(strata_buffer* b) {
-  return b->resident ? b->storage.unsafeGetStorageImpl()->_mutable_data_ptr_no_checks().get() : nullptr;
+int32_t is_resident(const strata_buffer* b) {
+  return b->resident ? 1 : 0;
 }
 
-int64_t bytes(const strata_buffer* b) { return b->bytes; }
+void* data(strata_buffer* b) {
+  return b->resident ? b->storage.unsafeGetStorageImpl()->_mutable_data_ptr_no_checks().get()
+                     : nullptr;
+}
 
-strata_rc record_use(strata_buffer*, strata_stream*) { return STRATA_OK; }
+int64_t bytes(const strata_buffer* b) {
+  return b->bytes;
+}
+
+strata_rc record_use(strata_buffer*, strata_stream*) {
+  return STRATA_OK;
+}
 
 strata_rc stats(strata_runtime* rt, strata_memory_stats* out) {
   return border::guarded([&] {
@@ -73,17 +85,21 @@ strata_rc tensor_view(strata_tensor* t, strata_view* out) {
   return border::guarded([&] { fill_view(t->value, out); });
 }
 
-strata_rc tensor_make(strata_runtime*, int32_t dtype, int32_t ndim, const int64_t* shape, strata_tensor** out) {
+strata_rc tensor_make(
+    strata_runtime*, int32_t dtype, int32_t ndim, const int64_t* shape, strata_tensor** out) {
   return border::guarded([&] {
     const at::IntArrayRef sizes(shape, static_cast<size_t>(ndim));
     *out = new strata_tensor{at::empty(sizes, at::TensorOptions().dtype(scalar_type(dtype)))};
   });
 }
 
-void tensor_release(strata_tensor* t) { delete t; }
+void tensor_release(strata_tensor* t) {
+  delete t;
+}
 
 strata_rc tensor_copy(strata_tensor* dst, strata_tensor* src, strata_stream*) {
-  return border::guarded([&] { dst->value.detach().view(-1).copy_(src->value.detach().reshape(-1)); });
+  return border::guarded(
+      [&] { dst->value.detach().view(-1).copy_(src->value.detach().reshape(-1)); });
 }
 
 strata_rc to_dlpack(strata_tensor* t, void** out_managed) {
@@ -91,8 +107,10 @@ strata_rc to_dlpack(strata_tensor* t, void** out_managed) {
 }
 
 std::string stray_access_message(const strata_buffer& b) {
-  return text("memory of ", b.users.empty() ? "buffer \"" + b.tag + "\"" : b.users,
-              " was used while it was not on this rank: a parameter may only be used inside its unit's forward "
+  return text("memory of ",
+              b.users.empty() ? "buffer \"" + b.tag + "\"" : b.users,
+              " was used while it was not on this rank: a parameter may only be used inside its "
+              "unit's forward "
               "(return what you need from the unit instead of keeping it aside)");
 }
 
@@ -123,19 +141,27 @@ void Memory::reset_peak() {
   }
 }
 
-at::Tensor view_of(const c10::Storage& storage, int64_t byte_offset, at::ScalarType dtype, at::IntArrayRef shape,
+at::Tensor view_of(const c10::Storage& storage,
+                   int64_t byte_offset,
+                   at::ScalarType dtype,
+                   at::IntArrayRef shape,
                    at::IntArrayRef stride) {
   // Constructed, not set_(): that one resizes a storage without memory in silence.
-  auto impl = c10::make_intrusive<c10::TensorImpl>(c10::Storage(storage), c10::DispatchKeySet(c10::DispatchKey::CPU),
+  auto impl = c10::make_intrusive<c10::TensorImpl>(c10::Storage(storage),
+                                                   c10::DispatchKeySet(c10::DispatchKey::CPU),
                                                    c10::scalarTypeToTypeMeta(dtype));
   impl->set_sizes_and_strides(shape, stride);
   impl->set_storage_offset(byte_offset / static_cast<int64_t>(c10::elementSize(dtype)));
   return at::Tensor(std::move(impl));
 }
 
-at::ScalarType scalar_type(int32_t dtype) { return static_cast<at::ScalarType>(dtype); }
+at::ScalarType scalar_type(int32_t dtype) {
+  return static_cast<at::ScalarType>(dtype);
+}
 
-int32_t dtype_of(at::ScalarType type) { return static_cast<int32_t>(type); }
+int32_t dtype_of(at::ScalarType type) {
+  return static_cast<int32_t>(type);
+}
 
 static_assert(static_cast<int>(at::ScalarType::Float) == STRATA_F32);
 static_assert(static_cast<int>(at::ScalarType::Double) == STRATA_F64);
@@ -149,8 +175,12 @@ static_assert(static_cast<int>(at::ScalarType::Bool) == STRATA_BOOL);
 
 void fill_view(const at::Tensor& tensor, strata_view* out) {
   if (tensor.dim() > STRATA_MAX_DIMS) {
-    throw Error(STRATA_E_UNSUPPORTED, text("a tensor of ", tensor.dim(), " dimensions cannot cross the border; ",
-                                           STRATA_MAX_DIMS, " is the most"));
+    throw Error(STRATA_E_UNSUPPORTED,
+                text("a tensor of ",
+                     tensor.dim(),
+                     " dimensions cannot cross the border; ",
+                     STRATA_MAX_DIMS,
+                     " is the most"));
   }
   strata_view v{};
   v.data = const_cast<void*>(tensor.const_data_ptr());
@@ -159,7 +189,8 @@ void fill_view(const at::Tensor& tensor, strata_view* out) {
   v.numel = tensor.numel();
   v.ndim = static_cast<int32_t>(tensor.dim());
   v.dtype = dtype_of(tensor.scalar_type());
-  v.device = {tensor.is_cuda() ? STRATA_CUDA : STRATA_CPU, std::max<int32_t>(tensor.device().index(), 0)};
+  v.device = {tensor.is_cuda() ? STRATA_CUDA : STRATA_CPU,
+              std::max<int32_t>(tensor.device().index(), 0)};
   *out = v;
 }
 
@@ -180,8 +211,12 @@ const strata_memory_api* memory_service() {
 }
 
 const strata_tensor_api* tensor_service() {
-  static const strata_tensor_api api = {STRATA_HDR(strata_tensor_api), &tensor_view,  &tensor_make,
-                                        &tensor_release,               &tensor_copy, &to_dlpack};
+  static const strata_tensor_api api = {STRATA_HDR(strata_tensor_api),
+                                        &tensor_view,
+                                        &tensor_make,
+                                        &tensor_release,
+                                        &tensor_copy,
+                                        &to_dlpack};
   return &api;
 }
 
@@ -189,10 +224,16 @@ const strata_tensor_api* tensor_service() {
 
 using strata::unit::kPoison;
 
-strata_buffer::strata_buffer(strata::unit::Memory& owner, int64_t size, uint32_t flags, std::string name)
+strata_buffer::strata_buffer(strata::unit::Memory& owner,
+                             int64_t size,
+                             uint32_t flags,
+                             std::string name)
     : memory(owner),
-      storage(c10::Storage::use_byte_size_t(), static_cast<size_t>(size), c10::DataPtr(nullptr, c10::kCPU),
-              c10::GetCPUAllocator(), /*resizable=*/false),
+      storage(c10::Storage::use_byte_size_t(),
+              static_cast<size_t>(size),
+              c10::DataPtr(nullptr, c10::kCPU),
+              c10::GetCPUAllocator(),
+              /*resizable=*/false),
       bytes(size),
       tag(std::move(name)) {
   if ((flags & STRATA_BUFFER_EVICTED) != 0U) {
@@ -238,7 +279,8 @@ void strata_buffer::evict() {
     std::memset(impl->mutable_data(), kPoison, static_cast<size_t>(bytes));
   }
   impl->set_data_ptr_noswap(c10::DataPtr(nullptr, c10::kCPU));  // nbytes stay
-  impl->release_data_and_set_meta_custom_data_ptr_error_msg_(strata::unit::stray_access_message(*this));
+  impl->release_data_and_set_meta_custom_data_ptr_error_msg_(
+      strata::unit::stray_access_message(*this));
   resident = false;
   memory.add(tag, -bytes);
 }

@@ -1,9 +1,6 @@
 // Buffers with a storage that stays while its memory comes and goes, and the account of this rank's bytes.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-#include <c10/core/Storage.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -11,8 +8,12 @@
 #include <string_view>
 #include <vector>
 
-#include "border/runtime.hpp"
+#include <ATen/core/Tensor.h>
+#include <c10/core/Storage.h>
+
 #include "strata/abi/memory.h"
+
+#include "border/runtime.hpp"
 
 namespace strata::unit {
 
@@ -36,7 +37,9 @@ class Memory {
   Memory& operator=(const Memory&) = delete;
 
   [[nodiscard]] bool poison() const { return poison_; }
+
   [[nodiscard]] const Account& total() const { return total_; }
+
   /// The account of one tag; zeros for a tag never used.
   [[nodiscard]] Account tag(std::string_view name) const;
   /// Bytes of model states now: the tags that stay from step to step (see strata/abi/memory.h).
@@ -51,8 +54,11 @@ class Memory {
 };
 
 /// A tensor over a storage that may have no memory at the moment. Shape and strides in elements.
-at::Tensor view_of(const c10::Storage& storage, int64_t byte_offset, at::ScalarType dtype,
-                   at::IntArrayRef shape, at::IntArrayRef stride);
+at::Tensor view_of(const c10::Storage& storage,
+                   int64_t byte_offset,
+                   at::ScalarType dtype,
+                   at::IntArrayRef shape,
+                   at::IntArrayRef stride);
 
 at::ScalarType scalar_type(int32_t dtype);
 int32_t dtype_of(at::ScalarType type);

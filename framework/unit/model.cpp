@@ -1,12 +1,12 @@
 // Building a model through its plugin, and the description of it that strategies get.
 #include "unit/model.hpp"
 
-#include <ATen/core/grad_mode.h>
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
 #include <utility>
+
+#include <ATen/core/grad_mode.h>
 
 #include "border/sinks.hpp"
 
@@ -29,12 +29,18 @@ struct ModelSink {
       Model& m = of(ctx);
       check_unit(m, parent);
       *out = static_cast<int32_t>(m.units_.size());
-      m.units_.push_back({std::string(border::view(name)), std::string(border::view(type)), parent, {}, {}});
+      m.units_.push_back(
+          {std::string(border::view(name)), std::string(border::view(type)), parent, {}, {}});
     });
   }
 
-  static strata_rc param(void* ctx, int32_t unit, strata_str name, strata_str module, strata_native_tensor* tensor,
-                         uint32_t, int32_t* out) {
+  static strata_rc param(void* ctx,
+                         int32_t unit,
+                         strata_str name,
+                         strata_str module,
+                         strata_native_tensor* tensor,
+                         uint32_t,
+                         int32_t* out) {
     return border::guarded([&] {
       Model& m = of(ctx);
       check_unit(m, unit);
@@ -45,8 +51,12 @@ struct ModelSink {
       p.unit = unit;
       p.group = p.tensor.requires_grad() ? 0 : -1;
       if (!p.tensor.is_leaf() || p.tensor.dim() > STRATA_MAX_DIMS) {
-        throw Error(STRATA_E_UNSUPPORTED, text("parameter \"", p.name, "\" must be a leaf of at most ",
-                                               STRATA_MAX_DIMS, " dimensions"));
+        throw Error(STRATA_E_UNSUPPORTED,
+                    text("parameter \"",
+                         p.name,
+                         "\" must be a leaf of at most ",
+                         STRATA_MAX_DIMS,
+                         " dimensions"));
       }
       *out = static_cast<int32_t>(m.params_.size());
       m.units_[static_cast<size_t>(unit)].params.push_back(*out);
@@ -66,22 +76,25 @@ struct ModelSink {
     });
   }
 
-  static strata_rc buffer(void* ctx, int32_t unit, strata_str name, strata_native_tensor* tensor,
-                          int32_t persistent) {
+  static strata_rc buffer(
+      void* ctx, int32_t unit, strata_str name, strata_native_tensor* tensor, int32_t persistent) {
     return border::guarded([&] {
       Model& m = of(ctx);
       check_unit(m, unit);
-      m.buffers_.push_back(
-          {std::string(border::view(name)), *static_cast<at::Tensor*>(tensor), unit, persistent != 0});
+      m.buffers_.push_back({std::string(border::view(name)),
+                            *static_cast<at::Tensor*>(tensor),
+                            unit,
+                            persistent != 0});
     });
   }
 };
 
-Model::Model(border::Object<strata_model_api> object, uint64_t seed) : object_(std::move(object)), seed_(seed) {
+Model::Model(border::Object<strata_model_api> object, uint64_t seed)
+    : object_(std::move(object)), seed_(seed) {
   units_.push_back({"", object_.type(), -1, {}, {}});
   ModelSink owner{*this};
-  const strata_model_sink sink = {&owner, &ModelSink::unit, &ModelSink::param, &ModelSink::borrow,
-                                  &ModelSink::buffer};
+  const strata_model_sink sink = {
+      &owner, &ModelSink::unit, &ModelSink::param, &ModelSink::borrow, &ModelSink::buffer};
   object_.call(&strata_model_api::build, &sink);
   recomputed_.assign(units_.size(), false);
 }
@@ -116,10 +129,19 @@ const strata_model_desc& Model::desc() {
   }
   unit_descs_.clear();
   for (const Unit& u : units_) {
-    unit_descs_.push_back({border::view(std::string_view(u.name)), border::view(std::string_view(u.type)), u.parent, 0,
-                           u.params.data(), u.params.size(), u.borrowed.data(), u.borrowed.size()});
+    unit_descs_.push_back({border::view(std::string_view(u.name)),
+                           border::view(std::string_view(u.type)),
+                           u.parent,
+                           0,
+                           u.params.data(),
+                           u.params.size(),
+                           u.borrowed.data(),
+                           u.borrowed.size()});
   }
-  desc_ = {STRATA_HDR(strata_model_desc), unit_descs_.data(), unit_descs_.size(), param_descs_.data(),
+  desc_ = {STRATA_HDR(strata_model_desc),
+           unit_descs_.data(),
+           unit_descs_.size(),
+           param_descs_.data(),
            param_descs_.size()};
   return desc_;
 }
@@ -140,6 +162,8 @@ std::string Model::weight_name(const std::string& stored) const {
   return name.str();
 }
 
-void Model::set_training(bool training) { object_.call(&strata_model_api::set_training, training ? 1 : 0); }
+void Model::set_training(bool training) {
+  object_.call(&strata_model_api::set_training, training ? 1 : 0);
+}
 
 }  // namespace strata::unit

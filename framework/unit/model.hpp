@@ -1,16 +1,17 @@
 // A model as the host knows it: units, parameters, buffers, and their binding to storage.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "border/object.hpp"
+#include <ATen/core/Tensor.h>
+
 #include "strata/abi/model.h"
 #include "strata/abi/strategy.h"
+
+#include "border/object.hpp"
 #include "unit/memory.hpp"
 
 namespace strata::unit {
@@ -46,7 +47,7 @@ struct Unit {
 /// Element type that a unit's floating-point inputs are brought to.
 struct InputCast {
   at::ScalarType dtype = at::ScalarType::Undefined;  // Undefined: they stay
-  std::vector<std::string> names;                    // fields of the batch, or their positions; empty: all
+  std::vector<std::string> names;  // fields of the batch, or their positions; empty: all
 };
 
 /// Gives a parameter or buffer its stored value; false when the source has none of that name.
@@ -61,19 +62,29 @@ class Model {
   Model& operator=(const Model&) = delete;
 
   [[nodiscard]] const std::vector<Unit>& units() const { return units_; }
+
   [[nodiscard]] std::vector<Param>& params() { return params_; }
+
   [[nodiscard]] const std::vector<Param>& params() const { return params_; }
+
   [[nodiscard]] const std::vector<NamedBuffer>& buffers() const { return buffers_; }
+
   [[nodiscard]] const border::Object<strata_model_api>& object() const { return object_; }
 
   /// Optimizer groups, one per parameter (-1: frozen). Before desc() is handed out.
   void set_groups(const std::vector<int32_t>& groups);
+
   /// Where init_unit() and init_param() look before drawing an initial value.
   void set_source(ValueSource source) { source_ = std::move(source); }
+
   /// The description strategies get; valid as long as this.
   [[nodiscard]] const strata_model_desc& desc();
 
-  void bind_view(int32_t param, strata_buffer* buffer, int64_t byte_offset, int32_t dtype, const int64_t* strides,
+  void bind_view(int32_t param,
+                 strata_buffer* buffer,
+                 int64_t byte_offset,
+                 int32_t dtype,
+                 const int64_t* strides,
                  bool keep);
   void bind_grad_view(int32_t param, strata_buffer* buffer, int64_t byte_offset, int32_t dtype);
   bool grad_take(int32_t param, void* dst, int32_t dtype, bool accumulate);
@@ -82,8 +93,13 @@ class Model {
   void init_buffers(int32_t unit);
   void cast_buffers(int32_t unit, int32_t dtype);
   void cast_inputs(int32_t unit, InputCast cast);
-  [[nodiscard]] const InputCast& input_cast(int32_t unit) const { return input_casts_[static_cast<size_t>(unit)]; }
+
+  [[nodiscard]] const InputCast& input_cast(int32_t unit) const {
+    return input_casts_[static_cast<size_t>(unit)];
+  }
+
   [[nodiscard]] bool casts_inputs() const { return !input_casts_.empty(); }
+
   /// out: any strides, the parameter's shape.
   void init_param(int32_t param, const at::Tensor& out);
   /// Clears all gradients: memory of resident gradient buffers that were touched, and unbound gradients.
@@ -91,7 +107,11 @@ class Model {
   void set_training(bool training);
   /// Units whose forward runs again in backward (recompute.hpp). Before training.
   void set_recomputed(const std::vector<int32_t>& units);
-  [[nodiscard]] bool recomputed(int32_t unit) const { return recomputed_[static_cast<size_t>(unit)]; }
+
+  [[nodiscard]] bool recomputed(int32_t unit) const {
+    return recomputed_[static_cast<size_t>(unit)];
+  }
+
   /// What the model calls the tensor that a weight file holds under `stored`; empty: of no use to it.
   [[nodiscard]] std::string weight_name(const std::string& stored) const;
 

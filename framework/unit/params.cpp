@@ -1,8 +1,8 @@
 // Binding parameters and gradients to buffers, initial values, and the service strategies reach it by.
-#include <ATen/core/grad_mode.h>
-
 #include <cstring>
 #include <vector>
+
+#include <ATen/core/grad_mode.h>
 
 #include "unit/model.hpp"
 
@@ -18,8 +18,15 @@ void check_range(const Param& p, const strata_buffer& b, int64_t byte_offset, in
   const auto size = static_cast<int64_t>(c10::elementSize(scalar_type(dtype)));
   const int64_t end = byte_offset + p.tensor.numel() * size;
   if (byte_offset < 0 || byte_offset % size != 0 || end > b.bytes) {
-    throw Error(STRATA_E_ARGUMENT, text("parameter \"", p.name, "\" would lie at bytes ", byte_offset, " to ", end,
-                                        " of a buffer of ", b.bytes));
+    throw Error(STRATA_E_ARGUMENT,
+                text("parameter \"",
+                     p.name,
+                     "\" would lie at bytes ",
+                     byte_offset,
+                     " to ",
+                     end,
+                     " of a buffer of ",
+                     b.bytes));
   }
 }
 
@@ -54,7 +61,11 @@ uint64_t seed_of(uint64_t seed, std::string_view name) {
   return hash ^ (hash >> 31U);
 }
 
-void Model::bind_view(int32_t id, strata_buffer* buffer, int64_t byte_offset, int32_t dtype, const int64_t* strides,
+void Model::bind_view(int32_t id,
+                      strata_buffer* buffer,
+                      int64_t byte_offset,
+                      int32_t dtype,
+                      const int64_t* strides,
                       bool keep) {
   Param& p = param(id);
   if (p.value != nullptr) {
@@ -62,7 +73,10 @@ void Model::bind_view(int32_t id, strata_buffer* buffer, int64_t byte_offset, in
   }
   check_range(p, *buffer, byte_offset, dtype);
   const at::NoGradGuard no_grad;
-  const at::Tensor view = view_of(buffer->storage, byte_offset, scalar_type(dtype), p.tensor.sizes(),
+  const at::Tensor view = view_of(buffer->storage,
+                                  byte_offset,
+                                  scalar_type(dtype),
+                                  p.tensor.sizes(),
                                   strides_for(p.tensor, strides));
   if (keep) {
     view.copy_(p.tensor);
@@ -75,7 +89,8 @@ void Model::bind_view(int32_t id, strata_buffer* buffer, int64_t byte_offset, in
 void Model::bind_grad_view(int32_t id, strata_buffer* buffer, int64_t byte_offset, int32_t dtype) {
   Param& p = param(id);
   check_range(p, *buffer, byte_offset, dtype);
-  p.grad_view = view_of(buffer->storage, byte_offset, scalar_type(dtype), p.tensor.sizes(), p.tensor.strides());
+  p.grad_view = view_of(
+      buffer->storage, byte_offset, scalar_type(dtype), p.tensor.sizes(), p.tensor.strides());
   p.grad = buffer;
   p.tensor.mutable_grad() = p.grad_view;
   if (!buffer->holds_gradients) {
@@ -91,18 +106,22 @@ void Model::bind_grad_view(int32_t id, strata_buffer* buffer, int64_t byte_offse
 bool Model::grad_take(int32_t id, void* dst, int32_t dtype, bool accumulate) {
   Param& p = param(id);
   if (p.grad != nullptr) {
-    throw Error(STRATA_E_ARGUMENT, text("grad_take of ", owner_text(p, units_),
-                                        ", whose gradient is bound to a buffer: read it there"));
+    throw Error(STRATA_E_ARGUMENT,
+                text("grad_take of ",
+                     owner_text(p, units_),
+                     ", whose gradient is bound to a buffer: read it there"));
   }
   at::Tensor& grad = p.tensor.mutable_grad();
   if (!grad.defined()) {
     return false;
   }
   const at::NoGradGuard no_grad;
-  const c10::Storage storage(c10::Storage::use_byte_size_t(),
-                             static_cast<size_t>(p.tensor.numel()) * c10::elementSize(scalar_type(dtype)),
-                             c10::DataPtr(dst, c10::kCPU));
-  const at::Tensor out = view_of(storage, 0, scalar_type(dtype), p.tensor.sizes(), p.tensor.strides());
+  const c10::Storage storage(
+      c10::Storage::use_byte_size_t(),
+      static_cast<size_t>(p.tensor.numel()) * c10::elementSize(scalar_type(dtype)),
+      c10::DataPtr(dst, c10::kCPU));
+  const at::Tensor out =
+      view_of(storage, 0, scalar_type(dtype), p.tensor.sizes(), p.tensor.strides());
   if (accumulate) {
     out.add_(grad);
   } else {
@@ -120,7 +139,9 @@ void Model::init_param(int32_t id, const at::Tensor& out) {
   }
   at::Tensor target = out;
   const std::string_view name = p.name;
-  object_.call(&strata_model_api::init_value, border::view(name), seed_of(seed_, name),
+  object_.call(&strata_model_api::init_value,
+               border::view(name),
+               seed_of(seed_, name),
                static_cast<strata_native_tensor*>(&target));
 }
 
@@ -189,19 +210,30 @@ void Model::zero_grad() {
 
 namespace {
 
-Model& model_of(strata_runtime* rt) { return *rt->model; }
-
-strata_rc bind_view(strata_runtime* rt, int32_t param, strata_buffer* b, int64_t offset, int32_t dtype,
-                    const int64_t* strides, int32_t keep) {
-  return border::guarded([&] { model_of(rt).bind_view(param, b, offset, dtype, strides, keep != 0); });
+Model& model_of(strata_runtime* rt) {
+  return *rt->model;
 }
 
-strata_rc bind_grad_view(strata_runtime* rt, int32_t param, strata_buffer* b, int64_t offset, int32_t dtype) {
+strata_rc bind_view(strata_runtime* rt,
+                    int32_t param,
+                    strata_buffer* b,
+                    int64_t offset,
+                    int32_t dtype,
+                    const int64_t* strides,
+                    int32_t keep) {
+  return border::guarded(
+      [&] { model_of(rt).bind_view(param, b, offset, dtype, strides, keep != 0); });
+}
+
+strata_rc bind_grad_view(
+    strata_runtime* rt, int32_t param, strata_buffer* b, int64_t offset, int32_t dtype) {
   return border::guarded([&] { model_of(rt).bind_grad_view(param, b, offset, dtype); });
 }
 
-strata_rc grad_take(strata_runtime* rt, int32_t param, void* dst, int32_t dtype, int32_t accumulate, int32_t* had) {
-  return border::guarded([&] { *had = model_of(rt).grad_take(param, dst, dtype, accumulate != 0) ? 1 : 0; });
+strata_rc grad_take(
+    strata_runtime* rt, int32_t param, void* dst, int32_t dtype, int32_t accumulate, int32_t* had) {
+  return border::guarded(
+      [&] { *had = model_of(rt).grad_take(param, dst, dtype, accumulate != 0) ? 1 : 0; });
 }
 
 strata_rc touched(strata_runtime* rt, int32_t param, int32_t* out) {
@@ -228,9 +260,10 @@ strata_rc init_param(strata_runtime* rt, int32_t param, void* dst, int32_t dtype
   return border::guarded([&] {
     Model& m = model_of(rt);
     const at::Tensor& t = m.param(param).tensor;
-    const c10::Storage storage(c10::Storage::use_byte_size_t(),
-                               static_cast<size_t>(t.numel()) * c10::elementSize(scalar_type(dtype)),
-                               c10::DataPtr(dst, c10::kCPU));
+    const c10::Storage storage(
+        c10::Storage::use_byte_size_t(),
+        static_cast<size_t>(t.numel()) * c10::elementSize(scalar_type(dtype)),
+        c10::DataPtr(dst, c10::kCPU));
     m.init_param(param, view_of(storage, 0, scalar_type(dtype), t.sizes(), t.strides()));
   });
 }
@@ -238,9 +271,15 @@ strata_rc init_param(strata_runtime* rt, int32_t param, void* dst, int32_t dtype
 }  // namespace
 
 const strata_param_api* param_service() {
-  static const strata_param_api api = {STRATA_HDR(strata_param_api), &bind_view,   &bind_grad_view,
-                                       &grad_take,                   &touched,     &set_touched,
-                                       &init_unit,                   &init_param,  &init_buffers,
+  static const strata_param_api api = {STRATA_HDR(strata_param_api),
+                                       &bind_view,
+                                       &bind_grad_view,
+                                       &grad_take,
+                                       &touched,
+                                       &set_touched,
+                                       &init_unit,
+                                       &init_param,
+                                       &init_buffers,
                                        &cast_buffers};
   return &api;
 }

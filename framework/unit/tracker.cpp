@@ -1,6 +1,10 @@
 // Unit events from autograd hooks.
 #include "unit/tracker.hpp"
 
+#include <algorithm>
+#include <string>
+#include <utility>
+
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full_like.h>
 #include <c10/util/SmallVector.h>
@@ -9,10 +13,6 @@
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/graph_task.h>
 #include <torch/csrc/autograd/variable.h>
-
-#include <algorithm>
-#include <string>
-#include <utility>
 
 #include "border/errors.hpp"
 #include "unit/tracker_parts.hpp"
@@ -69,7 +69,8 @@ struct AccumulateHook final : torch::autograd::PostAccumulateGradHook {
   int32_t param;
 };
 
-Tracker::Tracker(Model& model, const border::Object<strata_strategy_api>& strategy,
+Tracker::Tracker(Model& model,
+                 const border::Object<strata_strategy_api>& strategy,
                  const std::vector<strata_unit_plan>& plan)
     : model_(model), strategy_(strategy), units_(plan.size()) {
   for (size_t i = 0; i < plan.size(); ++i) {
@@ -112,7 +113,7 @@ bool Tracker::wants(int32_t unit, uint32_t event) const {
 }
 
 template <class Slot>
-void Tracker::send(Slot strata_strategy_api::*slot, int32_t unit) {
+void Tracker::send(Slot strata_strategy_api::* slot, int32_t unit) {
   const FlagScope flags(*ctx_, current_task() != -1 ? uint32_t{STRATA_CTX_RECOMPUTE} : 0U);
   in_unit(unit, [&] { strategy_.call(slot, unit, static_cast<const strata_step_ctx*>(ctx_)); });
 }
@@ -123,7 +124,11 @@ void Tracker::in_unit(int32_t unit, const Call& call) const {
     call();
   } catch (Error& e) {
     const std::string& name = model_.units()[static_cast<size_t>(unit)].name;
-    e.add_context(text("in ", strategy_.type(), ", unit \"", name.empty() ? "(root)" : name, "\", iteration ",
+    e.add_context(text("in ",
+                       strategy_.type(),
+                       ", unit \"",
+                       name.empty() ? "(root)" : name,
+                       "\", iteration ",
                        ctx_->iter));
     throw;
   }
@@ -134,7 +139,8 @@ void Tracker::in_unit(int32_t unit, const Call& call) const {
 Pass* Tracker::open_pass(int32_t unit) {
   UnitState& state = units_[static_cast<size_t>(unit)];
   const int task = current_task();
-  if (state.open == nullptr || state.open->task != -1 || state.open->closed || state.open->creator != task) {
+  if (state.open == nullptr || state.open->task != -1 || state.open->closed ||
+      state.open->creator != task) {
     state.open = state.passes.emplace_back(std::make_unique<Pass>()).get();
     state.open->unit = unit;
     state.open->id = next_pass_++;
@@ -194,7 +200,8 @@ void Tracker::leave(int32_t unit, at::Tensor** outputs, size_t n, bool failed) {
 // A hook stays where the tensor's history was when it was set. After a change in place it is one for an earlier tensor.
 TensorHook* Tracker::current_hook(const at::Tensor& tensor) const {
   const auto known = records_.find(tensor.unsafeGetTensorImpl());
-  return known != records_.end() && known->second.version == tensor._version() ? known->second.hook : nullptr;
+  return known != records_.end() && known->second.version == tensor._version() ? known->second.hook
+                                                                               : nullptr;
 }
 
 TensorHook& Tracker::hook_on(const at::Tensor& tensor) {
@@ -218,7 +225,8 @@ void Tracker::watch_input(at::Tensor& tensor, Pass* pass) {
   if (!tensor.defined() || !tensor.requires_grad()) {
     return;
   }
-  if (tensor.is_leaf() && tensor.grad_fn() == nullptr && torch::autograd::impl::post_acc_grad_hooks(tensor) != nullptr) {
+  if (tensor.is_leaf() && tensor.grad_fn() == nullptr &&
+      torch::autograd::impl::post_acc_grad_hooks(tensor) != nullptr) {
     return;  // a parameter passed as an argument: its accumulation is watched anyway
   }
   const at::Tensor base = base_of(tensor);
@@ -278,7 +286,8 @@ void Tracker::accumulated(int32_t param) {
     return;
   }
   if (wants(unit, STRATA_EVENT_GRAD_READY)) {
-    strategy_.call(&strata_strategy_api::grad_ready, param, static_cast<const strata_step_ctx*>(ctx_));
+    strategy_.call(
+        &strata_strategy_api::grad_ready, param, static_cast<const strata_step_ctx*>(ctx_));
   }
   Pass* const pass = pass_of(state, current_task());
   if (pass == nullptr) {
@@ -323,7 +332,9 @@ void Tracker::grads_ready(Pass& pass) {
   pass.reduced = true;
   if (wants(pass.unit, STRATA_EVENT_UNIT_GRADS_READY)) {
     in_unit(pass.unit, [&] {
-      strategy_.call(&strata_strategy_api::unit_grads_ready, pass.unit, pass.id,
+      strategy_.call(&strata_strategy_api::unit_grads_ready,
+                     pass.unit,
+                     pass.id,
                      static_cast<const strata_step_ctx*>(ctx_));
     });
   }

@@ -1,16 +1,17 @@
 // Turns a model's unit boundaries and autograd's hooks into the events a strategy sees.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
 #include <vector>
 
-#include "border/object.hpp"
+#include <ATen/core/Tensor.h>
+
 #include "strata/abi/model.h"
 #include "strata/abi/strategy.h"
+
+#include "border/object.hpp"
 #include "unit/model.hpp"
 
 namespace strata::unit {
@@ -20,9 +21,9 @@ struct TensorHook;
 /// One backward pass over a unit: its calls of one forward (or of one recomputation), to the end of their backward.
 struct Pass {
   int32_t unit = 0;
-  int32_t id = 0;          // within the iteration
-  int creator = -1;        // graph task inside which the forward ran; -1: outside backward
-  int task = -1;           // graph task that runs its backward; -1: not begun
+  int32_t id = 0;           // within the iteration
+  int creator = -1;         // graph task inside which the forward ran; -1: outside backward
+  int task = -1;            // graph task that runs its backward; -1: not begun
   int64_t inputs_left = 0;  // input hooks that have not fired
   int64_t params_left = 0;  // trainable parameters that have not accumulated in `task`
   bool any_grad = false;
@@ -38,7 +39,8 @@ struct Pass {
 class Tracker {
  public:
   /// plan: one entry per unit, as the strategy filled it; joins must lead to an ancestor that is not joined.
-  Tracker(Model& model, const border::Object<strata_strategy_api>& strategy,
+  Tracker(Model& model,
+          const border::Object<strata_strategy_api>& strategy,
           const std::vector<strata_unit_plan>& plan);
   ~Tracker();
   Tracker(const Tracker&) = delete;
@@ -59,9 +61,9 @@ class Tracker {
     int32_t owner = 0;
     uint32_t events = 0;
     int64_t trainable = 0;
-    Pass* open = nullptr;  // takes further calls of the running forward
+    Pass* open = nullptr;                       // takes further calls of the running forward
     std::vector<std::unique_ptr<Pass>> passes;  // of this iteration
-    std::vector<Pass*> entered;  // per nested call; null: no gradient will come
+    std::vector<Pass*> entered;                 // per nested call; null: no gradient will come
   };
 
   friend struct TensorHook;
@@ -84,7 +86,7 @@ class Tracker {
   void sweep();
   void drop_records();
   template <class Slot>
-  void send(Slot strata_strategy_api::*slot, int32_t unit);
+  void send(Slot strata_strategy_api::* slot, int32_t unit);
   template <class Call>
   void in_unit(int32_t unit, const Call& call) const;  // its errors name the unit and the iteration
 

@@ -23,8 +23,11 @@ size_t BucketOrder::note(int32_t param, std::string_view name, std::string_view 
     return ready_;
   }
   if (bucket < ready_) {
-    throw run_error("parameter \"", name, "\" received another gradient after its bucket was sent: this model uses "
-                    "parameters a varying number of times; ", advice);
+    throw run_error("parameter \"",
+                    name,
+                    "\" received another gradient after its bucket was sent: this model uses "
+                    "parameters a varying number of times; ",
+                    advice);
   }
   if (seen_[id] == expected_[id]) {
     --left_[bucket];

@@ -14,7 +14,9 @@ int64_t aligned(int64_t elements, int32_t dtype) {
   return (elements + step - 1) / step * step;
 }
 
-bool is_trainable(const strata_param_desc& p) { return (p.flags & STRATA_PARAM_TRAINABLE) != 0; }
+bool is_trainable(const strata_param_desc& p) {
+  return (p.flags & STRATA_PARAM_TRAINABLE) != 0;
+}
 
 // The mark is 1 in the gradients' own dtype, so that it travels in the same sum. Every format here is exact for small
 // counts.
@@ -43,7 +45,9 @@ bool is_set(const std::byte* at, int32_t dtype) {
 
 }  // namespace
 
-std::vector<Bucket> make_buckets(const ModelView& model, int64_t cap_bytes, int64_t first_cap_bytes) {
+std::vector<Bucket> make_buckets(const ModelView& model,
+                                 int64_t cap_bytes,
+                                 int64_t first_cap_bytes) {
   std::vector<Bucket> buckets;
   const auto params = model.params();
   for (size_t i = params.size(); i-- > 0;) {
@@ -79,7 +83,9 @@ FlatStore::FlatStore(strata_runtime* runtime, const ModelView& model, std::vecto
   for (size_t i = 0; i < buckets_.size(); ++i) {
     const Bucket& b = buckets_[i];
     value_bytes = b.value_offset + b.numel * size_of(b.dtype);
-    grad_bytes = b.trainable ? b.grad_offset + aligned(b.numel_with_marks(), b.dtype) * size_of(b.dtype) : grad_bytes;
+    grad_bytes = b.trainable
+                     ? b.grad_offset + aligned(b.numel_with_marks(), b.dtype) * size_of(b.dtype)
+                     : grad_bytes;
     for (const Slot& s : b.slots) {
       bucket_of_[static_cast<size_t>(s.param)] = i;
     }
@@ -110,8 +116,16 @@ void FlatStore::optim_views(const OptimViewSink& out) const {
     for (const Slot& s : b.slots) {
       segments.push_back({s.offset, 0, s.numel, s.param, 0});
     }
-    out.put({values_.c(), grads_.c(), b.value_offset, b.grad_offset, b.numel, b.dtype, b.dtype, segments.data(),
-             segments.size(), nullptr});
+    out.put({values_.c(),
+             grads_.c(),
+             b.value_offset,
+             b.grad_offset,
+             b.numel,
+             b.dtype,
+             b.dtype,
+             segments.data(),
+             segments.size(),
+             nullptr});
   }
 }
 

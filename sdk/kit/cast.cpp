@@ -65,7 +65,9 @@ void add_through(void* to, int32_t to_dtype, const void* from, int32_t from_dtyp
   }
 }
 
-bool wide(int32_t a, int32_t b) { return a == STRATA_F64 || b == STRATA_F64; }
+bool wide(int32_t a, int32_t b) {
+  return a == STRATA_F64 || b == STRATA_F64;
+}
 
 }  // namespace
 

@@ -17,8 +17,15 @@ int64_t reduce_bytes(const Mesh& mesh, int64_t shard_bytes) {
 }  // namespace
 
 FlatCost& FlatCost::operator+=(const FlatCost& other) {
-  for (auto member : {&FlatCost::param_bytes, &FlatCost::grad_bytes, &FlatCost::optim_bytes, &FlatCost::values,
-                      &FlatCost::grads, &FlatCost::scratch, &FlatCost::gather, &FlatCost::reduce, &FlatCost::publish,
+  for (auto member : {&FlatCost::param_bytes,
+                      &FlatCost::grad_bytes,
+                      &FlatCost::optim_bytes,
+                      &FlatCost::values,
+                      &FlatCost::grads,
+                      &FlatCost::scratch,
+                      &FlatCost::gather,
+                      &FlatCost::reduce,
+                      &FlatCost::publish,
                       &FlatCost::elements}) {
     this->*member += other.*member;
   }

@@ -8,7 +8,9 @@ namespace {
 
 constexpr int64_t kAlign = 16;  // elements
 
-int64_t aligned(int64_t elements) { return (elements + kAlign - 1) / kAlign * kAlign; }
+int64_t aligned(int64_t elements) {
+  return (elements + kAlign - 1) / kAlign * kAlign;
+}
 
 }  // namespace
 

@@ -20,11 +20,18 @@ ShardSpec effective(ShardSpec spec) {
 }
 
 FlatShard::FlatShard(strata_runtime* runtime, FlatLayout layout, const ShardSpec& spec)
-    : runtime_(runtime), params_(runtime), layout_(std::move(layout)), spec_(effective(spec)), taken_(layout_.slots.size(), 0) {
-  full_ = Buffer(runtime, layout_.numel() * size_of(spec_.value_dtype), STRATA_BUFFER_EVICTED,
+    : runtime_(runtime),
+      params_(runtime),
+      layout_(std::move(layout)),
+      spec_(effective(spec)),
+      taken_(layout_.slots.size(), 0) {
+  full_ = Buffer(runtime,
+                 layout_.numel() * size_of(spec_.value_dtype),
+                 STRATA_BUFFER_EVICTED,
                  spec_.resident ? "param" : "unit");
   for (const Slot& slot : layout_.slots) {
-    params_.bind_view(slot.param, full_, slot.offset * size_of(spec_.value_dtype), spec_.value_dtype);
+    params_.bind_view(
+        slot.param, full_, slot.offset * size_of(spec_.value_dtype), spec_.value_dtype);
   }
   if (spec_.trainable) {
     make_gradient_buffers();
@@ -66,7 +73,8 @@ void FlatShard::fill() {
   }
   if (!aliased()) {
     master_ = Buffer(runtime_, shard_bytes(dtype), 0, "shard");
-    std::memcpy(master_.data(), whole + spec_.mesh->shard() * shard_bytes(dtype),
+    std::memcpy(master_.data(),
+                whole + spec_.mesh->shard() * shard_bytes(dtype),
                 static_cast<size_t>(shard_bytes(dtype)));
     if (spec_.resident) {
       cast(full_.data(), spec_.value_dtype, whole, dtype, layout_.numel());
@@ -86,12 +94,14 @@ void FlatShard::gather_begin() {
     cast(own_values(), spec_.value_dtype, master_.data(), spec_.master_dtype, layout_.shard);
   }
   if (cut) {
-    gathering_ = spec_.mesh->shard_group().all_gather(same ? master_.data() : own_values(), full_.data(),
-                                                      layout_.shard, spec_.value_dtype);
+    gathering_ = spec_.mesh->shard_group().all_gather(
+        same ? master_.data() : own_values(), full_.data(), layout_.shard, spec_.value_dtype);
   }
 }
 
-void FlatShard::gather_end() { gathering_.wait(); }
+void FlatShard::gather_end() {
+  gathering_.wait();
+}
 
 void FlatShard::evict() {
   if (!spec_.resident) {
@@ -108,7 +118,9 @@ void FlatShard::publish() {
     cast(own_values(), spec_.value_dtype, master_.data(), spec_.master_dtype, layout_.shard);
   }
   if (spec_.mesh->shards() > 1) {
-    spec_.mesh->shard_group().all_gather(own_values(), full_.data(), layout_.shard, spec_.value_dtype).wait();
+    spec_.mesh->shard_group()
+        .all_gather(own_values(), full_.data(), layout_.shard, spec_.value_dtype)
+        .wait();
   }
 }
 
@@ -139,15 +151,16 @@ void FlatShard::reduce_begin() {
   const int64_t size = size_of(spec_.reduce_dtype);
   for (size_t i = 0; i < layout_.slots.size(); ++i) {
     if (taken_[i] == 0) {
-      std::memset(full_grad_.data() + layout_.slots[i].offset * size, 0,
+      std::memset(full_grad_.data() + layout_.slots[i].offset * size,
+                  0,
                   static_cast<size_t>(layout_.slots[i].numel * size));
     }
   }
   if (scratch_) {
     scratch_.make_resident();
   }
-  reducing_ = spec_.mesh->reduce(full_grad_.data(), scratch_ ? scratch_.data() : nullptr, layout_.shard,
-                                 spec_.reduce_dtype);
+  reducing_ = spec_.mesh->reduce(
+      full_grad_.data(), scratch_ ? scratch_.data() : nullptr, layout_.shard, spec_.reduce_dtype);
 }
 
 void FlatShard::reduce_end() {
@@ -159,7 +172,8 @@ void FlatShard::reduce_end() {
   if (spec_.full_grads) {
     return;
   }
-  const std::byte* const sum = full_grad_.data() + spec_.mesh->shard() * shard_bytes(spec_.reduce_dtype);
+  const std::byte* const sum =
+      full_grad_.data() + spec_.mesh->shard() * shard_bytes(spec_.reduce_dtype);
   if (has_grad_) {
     add(grad_.data(), spec_.grad_dtype, sum, spec_.reduce_dtype, layout_.shard);
   } else {
@@ -189,7 +203,9 @@ void FlatShard::abandon() noexcept {
     }
     clear_gradients();
     evict();
-  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the failure that led here is already on its way
+  } catch (
+      const std::
+          exception&) {  // NOLINT(bugprone-empty-catch): the failure that led here is already on its way
   }
 }
 

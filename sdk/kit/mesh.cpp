@@ -12,7 +12,8 @@ namespace {
 
 Group make_group(strata_runtime* runtime, const std::vector<int32_t>& ranks) {
   strata_group* out = nullptr;
-  check(service<strata_comm_api>().group_new(runtime, ranks.data(), static_cast<int32_t>(ranks.size()), &out));
+  check(service<strata_comm_api>().group_new(
+      runtime, ranks.data(), static_cast<int32_t>(ranks.size()), &out));
   return Group(out);
 }
 
@@ -41,8 +42,9 @@ Mesh::Mesh(strata_runtime* runtime, int32_t rank, int32_t replicas, int32_t shar
   for (int32_t r = 0; r + 1 < replicas_; ++r) {
     const bool member = replica() == r || replica() == r + 1;
     const Group pair =
-        make_group(runtime, member ? std::vector<int32_t>{rank_at(r, shard()), rank_at(r + 1, shard())}
-                                   : std::vector<int32_t>{rank_});
+        make_group(runtime,
+                   member ? std::vector<int32_t>{rank_at(r, shard()), rank_at(r + 1, shard())}
+                          : std::vector<int32_t>{rank_});
     if (replica() == r) {
       next_ = pair;
     } else if (replica() == r + 1) {

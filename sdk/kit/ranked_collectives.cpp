@@ -269,8 +269,7 @@ void RankedGroup::all_to_all(const void* in, void* out, int64_t count, int32_t d
 void RankedGroup::barrier() {
   begin(kBarrier, 0, STRATA_U8, 0);
   if (args_.size > 1) {
-    pipeline(
-        1, [](std::byte*, int64_t) {}, [](int64_t) {});
+    pipeline(1, [](std::byte*, int64_t) {}, [](int64_t) {});
   }
 }
 

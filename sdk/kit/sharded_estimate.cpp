@@ -27,8 +27,9 @@ void ShardedUnits::estimate(const strata_estimate_args& args, strata_estimate& o
   out.optim_bytes = sum.optim_bytes;
   out.sent_bytes_per_step = touched_bytes(model_, args.world_size);
 
-  const bool stays = !options_.reshard_after_forward ||
-                     (options_.max_reuse_distance >= sum.elements && options_.max_live >= sum.elements);
+  const bool stays =
+      !options_.reshard_after_forward ||
+      (options_.max_reuse_distance >= sum.elements && options_.max_live >= sum.elements);
   const bool window = args.accumulation > 1 && !options_.reduce_every_micro;
   int64_t next_values = 0;
   int64_t after_grads = 0;
@@ -48,12 +49,15 @@ void ShardedUnits::estimate(const strata_estimate_args& args, strata_estimate& o
     }
     // Backward is the peak: a unit's values and gradients, what is gathered ahead, what is still being reduced.
     const int64_t ahead = args.asynchronous != 0 && options_.backward.units > 0 ? next_values : 0;
-    peak = std::max(peak, (stays ? 0 : cost.values + ahead) + (window ? 0 : cost.grads + after_grads));
+    peak =
+        std::max(peak, (stays ? 0 : cost.values + ahead) + (window ? 0 : cost.grads + after_grads));
     next_values = cost.values > 0 ? cost.values : next_values;
-    after_grads = args.asynchronous != 0 && options_.overlap && cost.grads > 0 ? cost.grads : after_grads;
+    after_grads =
+        args.asynchronous != 0 && options_.overlap && cost.grads > 0 ? cost.grads : after_grads;
   }
   // The root encloses all others, so what it has is there with each of them.
-  out.unit_bytes = peak + (stays ? sum.values : costs[0].values) + (window ? sum.grads : costs[0].grads);
+  out.unit_bytes =
+      peak + (stays ? sum.values : costs[0].values) + (window ? sum.grads : costs[0].grads);
 }
 
 }  // namespace strata::kit

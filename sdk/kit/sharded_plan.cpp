@@ -7,11 +7,15 @@
 namespace strata::kit {
 namespace {
 
-bool is_trainable(const strata_param_desc& p) { return (p.flags & STRATA_PARAM_TRAINABLE) != 0; }
+bool is_trainable(const strata_param_desc& p) {
+  return (p.flags & STRATA_PARAM_TRAINABLE) != 0;
+}
 
 }  // namespace
 
-void ShardedUnits::plan(strata_runtime* runtime, const ModelView& model, std::span<const int32_t> owners,
+void ShardedUnits::plan(strata_runtime* runtime,
+                        const ModelView& model,
+                        std::span<const int32_t> owners,
                         ShardedOptions options) {
   runtime_ = runtime;
   model_ = model;
@@ -43,9 +47,11 @@ void ShardedUnits::plan_pieces(int32_t unit) {
       const auto alike = std::find_if(u.plans.begin(), u.plans.end(), [&](const Piece& piece) {
         return piece.placement == placement && piece.trainable == is_trainable(p);
       });
-      Piece& piece = alike != u.plans.end() ? *alike : u.plans.emplace_back(Piece{{}, placement, is_trainable(p)});
-      places_[static_cast<size_t>(desc.params[i])] = {unit, static_cast<size_t>(&piece - u.plans.data()),
-                                                      piece.params.size()};
+      Piece& piece = alike != u.plans.end()
+                         ? *alike
+                         : u.plans.emplace_back(Piece{{}, placement, is_trainable(p)});
+      places_[static_cast<size_t>(desc.params[i])] = {
+          unit, static_cast<size_t>(&piece - u.plans.data()), piece.params.size()};
       piece.params.push_back(desc.params[i]);
     }
   }
@@ -69,15 +75,22 @@ void ShardedUnits::plan_borrowers(std::span<const int32_t> owners) {
 // A frozen parameter is never updated: it needs no master of its own precision.
 ShardSpec ShardedUnits::Piece::spec() const {
   const ParamPlacement& p = placement;
-  return effective({p.mesh, p.value_dtype, trainable ? p.master_dtype : p.value_dtype, p.reduce_dtype, p.grad_dtype,
-                    trainable, p.resident, false});
+  return effective({p.mesh,
+                    p.value_dtype,
+                    trainable ? p.master_dtype : p.value_dtype,
+                    p.reduce_dtype,
+                    p.grad_dtype,
+                    trainable,
+                    p.resident,
+                    false});
 }
 
 void ShardedUnits::materialize(int32_t unit) {
   Unit& u = at(unit);
   u.pieces.reserve(u.plans.size());
   for (const Piece& plan : u.plans) {
-    u.pieces.emplace_back(runtime_, lay_out(model_, plan.params, plan.placement.mesh->shards()), plan.spec());
+    u.pieces.emplace_back(
+        runtime_, lay_out(model_, plan.params, plan.placement.mesh->shards()), plan.spec());
     u.pieces.back().fill();
   }
   const Params params(runtime_);

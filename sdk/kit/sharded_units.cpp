@@ -91,7 +91,8 @@ void ShardedUnits::look_ahead(const Lookahead& ahead) {
         continue;
       }
       const int64_t more = transient_elements(id);
-      if (units + 1 > ahead.units || elements + more > ahead.elements || live_ + more > options_.max_live) {
+      if (units + 1 > ahead.units || elements + more > ahead.elements ||
+          live_ + more > options_.max_live) {
         return;
       }
       ++units;
@@ -126,7 +127,8 @@ void ShardedUnits::release(int32_t unit) {
   at(unit).active = false;
   for (const int32_t id : at(unit).needs) {
     const auto& users = at(id).users;
-    const bool used = std::any_of(users.begin(), users.end(), [&](int32_t user) { return at(user).active; });
+    const bool used =
+        std::any_of(users.begin(), users.end(), [&](int32_t user) { return at(user).active; });
     if (!used && !wanted_soon(id)) {
       evict(id);
     }
@@ -142,9 +144,13 @@ void ShardedUnits::evict_unused() {
 
 // --- events -----------------------------------------------------------------------------------------------------------
 
-void ShardedUnits::iter_begin() { order_.begin(); }
+void ShardedUnits::iter_begin() {
+  order_.begin();
+}
 
-void ShardedUnits::pre_forward(int32_t unit, const strata_step_ctx& ctx) { use(unit, options_.forward, ctx); }
+void ShardedUnits::pre_forward(int32_t unit, const strata_step_ctx& ctx) {
+  use(unit, options_.forward, ctx);
+}
 
 void ShardedUnits::post_forward(int32_t unit, const strata_step_ctx& ctx) {
   if ((ctx.flags & STRATA_CTX_RECOMPUTE) != 0) {

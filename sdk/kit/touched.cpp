@@ -28,7 +28,9 @@ std::string unit_at(const ModelView& model, std::span<const int32_t> uses, size_
 }
 
 // All ranks' uses, this one's padded with -1, in rows of one length.
-std::vector<int32_t> gather_uses(const Group& world, std::span<const int32_t> uses, int64_t& length) {
+std::vector<int32_t> gather_uses(const Group& world,
+                                 std::span<const int32_t> uses,
+                                 int64_t& length) {
   length = static_cast<int64_t>(uses.size());
   world.all_reduce(&length, 1, STRATA_I64, STRATA_MAX).wait();
   std::vector<int32_t> mine(uses.begin(), uses.end());
@@ -38,20 +40,31 @@ std::vector<int32_t> gather_uses(const Group& world, std::span<const int32_t> us
   return all;
 }
 
-[[noreturn]] void report_orders(const Group& world, const ModelView& model, std::span<const int32_t> uses) {
+[[noreturn]] void report_orders(const Group& world,
+                                const ModelView& model,
+                                std::span<const int32_t> uses) {
   int64_t length = 0;
   const std::vector<int32_t> all = gather_uses(world, uses, length);
   const auto row = [&](int32_t rank) {
     const std::span<const int32_t> whole(all.data() + rank * length, static_cast<size_t>(length));
-    return whole.first(static_cast<size_t>(std::find(whole.begin(), whole.end(), -1) - whole.begin()));
+    return whole.first(
+        static_cast<size_t>(std::find(whole.begin(), whole.end(), -1) - whole.begin()));
   };
   for (int32_t rank = 1; rank < world.size(); ++rank) {
-    const auto differ = std::mismatch(row(0).begin(), row(0).end(), row(rank).begin(), row(rank).end());
+    const auto differ =
+        std::mismatch(row(0).begin(), row(0).end(), row(rank).begin(), row(rank).end());
     const auto place = static_cast<size_t>(differ.first - row(0).begin());
     if (place < row(0).size() || place < row(rank).size()) {
-      throw run_error("ranks run their units in different orders: use no. ", place + 1, " of this step is ",
-                      unit_at(model, row(0), place), " on rank 0 and ", unit_at(model, row(rank), place), " on rank ",
-                      rank, ". Sharded parameters are gathered by all ranks together, so the model's control flow must "
+      throw run_error("ranks run their units in different orders: use no. ",
+                      place + 1,
+                      " of this step is ",
+                      unit_at(model, row(0), place),
+                      " on rank 0 and ",
+                      unit_at(model, row(rank), place),
+                      " on rank ",
+                      rank,
+                      ". Sharded parameters are gathered by all ranks together, so the model's "
+                      "control flow must "
                       "be one on all of them; put what depends on the data into one unit");
     }
   }
@@ -60,7 +73,9 @@ std::vector<int32_t> gather_uses(const Group& world, std::span<const int32_t> us
 
 }  // namespace
 
-void agree_on_touched(strata_runtime* runtime, const ModelView& model, std::span<const int32_t> uses) {
+void agree_on_touched(strata_runtime* runtime,
+                      const ModelView& model,
+                      std::span<const int32_t> uses) {
   const Group world = Group::world(runtime);
   if (world.c() == nullptr || world.size() == 1) {
     return;
@@ -73,7 +88,8 @@ void agree_on_touched(strata_runtime* runtime, const ModelView& model, std::span
   }
   agreed[n] = signature(uses);
   agreed[n + 1] = -agreed[n];
-  world.all_reduce(agreed.data(), static_cast<int64_t>(agreed.size()), STRATA_I32, STRATA_MAX).wait();
+  world.all_reduce(agreed.data(), static_cast<int64_t>(agreed.size()), STRATA_I32, STRATA_MAX)
+      .wait();
   if (agreed[n] != -agreed[n + 1]) {
     report_orders(world, model, uses);
   }

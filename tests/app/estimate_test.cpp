@@ -60,9 +60,10 @@ TEST_F(EstimateCommand, RefusesAStrategyAboveTheLimitAndNamesThoseThatFit) {
   const Outcome hopeless = run_strata({"estimate", ddp, "--world", "4", "--memory-limit", "10"});
 
   EXPECT_EQ(over.code, 2);
-  EXPECT_THAT(
-      over.err,
-      AllOf(HasSubstr("DDPStrategy needs 770.9 KiB"), HasSubstr("; these fit: "), HasSubstr("FlatStrategy rows (")));
+  EXPECT_THAT(over.err,
+              AllOf(HasSubstr("DDPStrategy needs 770.9 KiB"),
+                    HasSubstr("; these fit: "),
+                    HasSubstr("FlatStrategy rows (")));
   EXPECT_THAT(over.out, HasSubstr("* DDPStrategy"));
   EXPECT_EQ(under.code, 0) << under.err;
   EXPECT_EQ(hopeless.code, 2);

@@ -22,10 +22,19 @@ class Seed : public Scene, public testing::WithParamInterface<const char*> {
 TEST_P(Seed, TrainsForThreeIterationsOnTwoRanks) {
   const std::string file = std::string(STRATA_SOURCE_DIR "/configs/seed/") + GetParam() + ".toml";
 
-  const Outcome done = run(strata({"train", file, "--nproc", "2", "--work-dir", "work", "--cfg-options",
-                                   "train_dataloader.batch_size=8", "train_dataloader.dataset.data_root=" + path("cifar").string(),
-                                   "val_dataloader.dataset.data_root=" + path("cifar").string(), "train_dataloader.drop_last=true",
-                                   "train_cfg.max_epochs=1", "default_hooks.logger.interval=1"}),
+  const Outcome done = run(strata({"train",
+                                   file,
+                                   "--nproc",
+                                   "2",
+                                   "--work-dir",
+                                   "work",
+                                   "--cfg-options",
+                                   "train_dataloader.batch_size=8",
+                                   "train_dataloader.dataset.data_root=" + path("cifar").string(),
+                                   "val_dataloader.dataset.data_root=" + path("cifar").string(),
+                                   "train_dataloader.drop_last=true",
+                                   "train_cfg.max_epochs=1",
+                                   "default_hooks.logger.interval=1"}),
                            std::chrono::minutes(12));
 
   ASSERT_EQ(done.code, 0) << done.err;
@@ -34,7 +43,9 @@ TEST_P(Seed, TrainsForThreeIterationsOnTwoRanks) {
   EXPECT_NEAR(losses[0], 6.9, 1.0);  // ln 1000, at random weights
 }
 
-INSTANTIATE_TEST_SUITE_P(Configs, Seed, testing::Values("plain", "fsdp", "deepspeed"),
+INSTANTIATE_TEST_SUITE_P(Configs,
+                         Seed,
+                         testing::Values("plain", "fsdp", "deepspeed"),
                          [](const auto& of) { return std::string(of.param); });
 
 }  // namespace

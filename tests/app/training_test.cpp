@@ -261,9 +261,11 @@ TEST_F(Training, WritesIntoAFolderOfAnyName) {
 TEST_F(Training, LogsItsStatesBesideTheEstimate) {
   const std::string log = train(config(), "work").out;
 
-  expect_match(line_with(log, "Model states"),
-               std::string(kTime) + R"(Model states on rank 0: 771\.1 KiB \(parameters 192\.8 KiB, gradients 192\.8 )"
-                                    R"(KiB, optimizer 385\.5 KiB\); estimated: 770\.9 KiB)");
+  expect_match(
+      line_with(log, "Model states"),
+      std::string(kTime) +
+          R"(Model states on rank 0: 771\.1 KiB \(parameters 192\.8 KiB, gradients 192\.8 )"
+          R"(KiB, optimizer 385\.5 KiB\); estimated: 770\.9 KiB)");
 }
 
 TEST_F(Training, CountsTheBytesOfAStepWithAllItsMicroBatches) {

@@ -1,10 +1,10 @@
 // Sharding and data parallelism change nothing: the rule of every strategy, here for DDPStrategy and FlatStrategy.
-#include <ATen/ATen.h>
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <fstream>
 #include <numeric>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include "engine_run.hpp"
 
@@ -16,7 +16,8 @@ std::string first_difference(const EngineResult& a, const EngineResult& b) {
   for (size_t step = 0; step < a.losses.size(); ++step) {
     for (size_t micro = 0; micro < a.losses[step].size(); ++micro) {
       if (a.losses[step][micro] != b.losses.at(step).at(micro)) {
-        return "step " + std::to_string(step) + ", micro-batch " + std::to_string(micro) + ": difference " +
+        return "step " + std::to_string(step) + ", micro-batch " + std::to_string(micro) +
+               ": difference " +
                std::to_string((a.losses[step][micro] - b.losses[step][micro]) * 1e9) + "e-9";
       }
     }
@@ -79,7 +80,8 @@ TEST_P(World, DdpInFloat64IsTheJoinedBatch) {
     EXPECT_NEAR(mean(many.losses[step]), expected, 1e-9 * expected) << "step " << step;
   }
   for (const auto& [name, weight] : joined.weights) {
-    const double distance = (weight - many.weights.at(name)).norm().item<double>() / weight.norm().item<double>();
+    const double distance =
+        (weight - many.weights.at(name)).norm().item<double>() / weight.norm().item<double>();
     EXPECT_LT(distance, 1e-9) << name;
   }
 }
@@ -88,7 +90,8 @@ INSTANTIATE_TEST_SUITE_P(Sizes, World, testing::Values(1, 2, 3, 4));
 
 TEST(DataParallel, AccumulationOverMicroBatchesSynchronisesOnlyTheLast) {
   const EngineResult one = run_engine({.accumulation = 4, .dtype = "float64"});
-  const EngineResult two = run_engine({.strategy = "DDPStrategy", .world = 2, .accumulation = 2, .dtype = "float64"});
+  const EngineResult two =
+      run_engine({.strategy = "DDPStrategy", .world = 2, .accumulation = 2, .dtype = "float64"});
 
   for (size_t step = 0; step < one.losses.size(); ++step) {
     for (size_t micro = 0; micro < 4; ++micro) {
@@ -99,9 +102,10 @@ TEST(DataParallel, AccumulationOverMicroBatchesSynchronisesOnlyTheLast) {
 
 TEST(DataParallel, BucketSizeChangesNothing) {
   const EngineResult large = run_engine({.strategy = "DDPStrategy", .world = 3});
-  const EngineResult small =
-      run_engine({.strategy = R"({ type = "DDPStrategy", model_wrapper = { bucket_cap_mb = 0.0001 }, sync_bn = "torch" })",
-                  .world = 3});
+  const EngineResult small = run_engine(
+      {.strategy =
+           R"({ type = "DDPStrategy", model_wrapper = { bucket_cap_mb = 0.0001 }, sync_bn = "torch" })",
+       .world = 3});
 
   EXPECT_EQ(first_difference(small, large), "");
 }

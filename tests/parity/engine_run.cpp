@@ -1,19 +1,19 @@
 // Thread ranks over train::Session and train::Engine.
 #include "engine_run.hpp"
 
-#include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/sub.h>
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <numeric>
 #include <optional>
 #include <thread>
+#include <unistd.h>
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/sub.h>
+#include <gtest/gtest.h>
 
 #include "comm/store.hpp"
 #include "config/load.hpp"
@@ -26,20 +26,25 @@ namespace strata::test {
 namespace {
 
 std::string toml_of(const EngineRun& run, const std::string& dir) {
-  return "work_dir = \"" + dir + "/work\"\nlog_level = \"ERROR\"\n" +
-         "model = { " + run.model + ", dtype = \"" + run.dtype + "\" }\n" +
-         "strategy = " + (run.strategy.front() == '{' ? run.strategy : "{ type = \"" + run.strategy + "\" }") + "\n" +
-         "env_cfg = { dist_cfg = { backend = \"" + run.backend + "\" } }\n" +
-         run.more + "randomness = { seed = 3 }\ntrain_cfg = { by_epoch = false, max_iters = 1000 }\n" +
-         "plugins = { paths = [\"" STRATA_PLUGIN_DIR "\", \"" STRATA_BINARY_DIR "/tests/plugins\"] }\n" +
-         "train_dataloader = { dataset = { type = \"Digits\" }, sampler = { type = \"DefaultSampler\" } }\n" +
-         "debug = { poison_memory = " + (run.poison ? "true" : "false") + " }\n[optim_wrapper]\ntype = \"" +
-         run.wrapper_type + "\"\naccumulative_counts = " +
-         std::to_string(run.accumulation) + "\noptimizer = " + run.optimizer + "\n" + run.wrapper;
+  return "work_dir = \"" + dir + "/work\"\nlog_level = \"ERROR\"\n" + "model = { " + run.model +
+         ", dtype = \"" + run.dtype + "\" }\n" + "strategy = " +
+         (run.strategy.front() == '{' ? run.strategy : "{ type = \"" + run.strategy + "\" }") +
+         "\n" + "env_cfg = { dist_cfg = { backend = \"" + run.backend + "\" } }\n" + run.more +
+         "randomness = { seed = 3 }\ntrain_cfg = { by_epoch = false, max_iters = 1000 }\n" +
+         "plugins = { paths = [\"" STRATA_PLUGIN_DIR "\", \"" STRATA_BINARY_DIR
+         "/tests/plugins\"] }\n" +
+         "train_dataloader = { dataset = { type = \"Digits\" }, sampler = { type = "
+         "\"DefaultSampler\" } }\n" +
+         "debug = { poison_memory = " + (run.poison ? "true" : "false") +
+         " }\n[optim_wrapper]\ntype = \"" + run.wrapper_type +
+         "\"\naccumulative_counts = " + std::to_string(run.accumulation) +
+         "\noptimizer = " + run.optimizer + "\n" + run.wrapper;
 }
 
 // Element k of all inputs: the high bits of a multiplicative hash, exact in every format and language.
-double number(int64_t k) { return static_cast<double>(static_cast<uint32_t>(k * 2654435761ULL) >> 8U) / 16777216.0 - 0.5; }
+double number(int64_t k) {
+  return static_cast<double>(static_cast<uint32_t>(k * 2654435761ULL) >> 8U) / 16777216.0 - 0.5;
+}
 
 unit::Fields micro_batches(const EngineRun& run, int64_t first, at::ScalarType dtype) {
   const int64_t rows = run.joined * run.samples;
@@ -63,16 +68,20 @@ template <class Visit>
 void for_each_whole(train::Engine& engine, bool writeback, const Visit& visit) {
   std::vector<int32_t> units(engine.model().units().size());
   std::iota(units.begin(), units.end(), 0);
-  engine.strategy().call(&strata_strategy_api::scope_enter, units.data(), units.size(), writeback ? 1 : 0);
+  engine.strategy().call(
+      &strata_strategy_api::scope_enter, units.data(), units.size(), writeback ? 1 : 0);
   for (const unit::Param& p : engine.model().params()) {
     visit(p.name, p.tensor.detach());
   }
-  engine.strategy().call(&strata_strategy_api::scope_exit, units.data(), units.size(), writeback ? 1 : 0);
+  engine.strategy().call(
+      &strata_strategy_api::scope_exit, units.data(), units.size(), writeback ? 1 : 0);
 }
 
 std::map<std::string, at::Tensor> whole_weights(train::Engine& engine) {
   std::map<std::string, at::Tensor> weights;
-  for_each_whole(engine, false, [&](const std::string& name, const at::Tensor& value) { weights[name] = value.clone(); });
+  for_each_whole(engine, false, [&](const std::string& name, const at::Tensor& value) {
+    weights[name] = value.clone();
+  });
   return weights;
 }
 
@@ -90,7 +99,11 @@ void keep_update(train::Engine& engine, int rank, EngineResult& result) {
   result.updates.push_back(std::move(update));
 }
 
-void train(train::Session& session, train::Engine& engine, const EngineRun& run, int rank, EngineResult& result) {
+void train(train::Session& session,
+           train::Engine& engine,
+           const EngineRun& run,
+           int rank,
+           EngineResult& result) {
   const at::ScalarType dtype = run.dtype == "float64" ? at::kDouble : at::kFloat;
   int64_t iter = static_cast<int64_t>(run.first_step) * run.accumulation;
   engine.begin(iter, 0);
@@ -102,7 +115,8 @@ void train(train::Session& session, train::Engine& engine, const EngineRun& run,
       const int64_t first = step * per_step + slot * run.joined;
       auto batch = run.batches ? run.batches(first, run.joined) : micro_batches(run, first, dtype);
       const train::IterReport report = engine.stepper().train(std::move(batch), iter++, step);
-      result.losses[static_cast<size_t>(step)][static_cast<size_t>(slot)] = report.values.at(0).second;
+      result.losses[static_cast<size_t>(step)][static_cast<size_t>(slot)] =
+          report.values.at(0).second;
     }
     if (rank == 0) {
       result.bytes_sent.push_back(session.world().bytes_sent() - sent);
@@ -114,7 +128,10 @@ void train(train::Session& session, train::Engine& engine, const EngineRun& run,
   }
 }
 
-void run_rank(const EngineRun& run, const std::string& file, int rank, const std::shared_ptr<comm::Store>& store,
+void run_rank(const EngineRun& run,
+              const std::string& file,
+              int rank,
+              const std::shared_ptr<comm::Store>& store,
               EngineResult& result) {
   at::set_num_threads(1);  // of this thread: an operator's own threads must not decide bits
   config::Value root = config::load(file, {});
@@ -133,7 +150,11 @@ void run_rank(const EngineRun& run, const std::string& file, int rank, const std
     if (!run.resume.empty()) {
       weights.emplace(run.resume);
     }
-    train::Engine engine(session, std::move(objects), {run.samples, 0, 0, 1000}, true, weights ? &*weights : nullptr);
+    train::Engine engine(session,
+                         std::move(objects),
+                         {run.samples, 0, 0, 1000},
+                         true,
+                         weights ? &*weights : nullptr);
     if (!run.resume.empty()) {
       train::restore_state(session, engine, run.resume);
     }
@@ -164,13 +185,16 @@ void run_rank(const EngineRun& run, const std::string& file, int rank, const std
 
 }  // namespace
 
-unit::Fields token_batches(int64_t first, int64_t count, int64_t rows, int64_t tokens, int64_t vocabulary) {
+unit::Fields token_batches(
+    int64_t first, int64_t count, int64_t rows, int64_t tokens, int64_t vocabulary) {
   const at::Tensor ids = at::empty({count * rows, tokens}, at::TensorOptions().dtype(at::kLong));
   const at::Tensor labels = at::empty_like(ids);
   for (int64_t row = 0; row < count * rows; ++row) {
     for (int64_t t = 0; t < tokens; ++t) {
       const int64_t at_text = (first * rows + row) * tokens + t;
-      const auto id = [&](int64_t k) { return static_cast<int64_t>((number(k) + 0.5) * static_cast<double>(vocabulary)); };
+      const auto id = [&](int64_t k) {
+        return static_cast<int64_t>((number(k) + 0.5) * static_cast<double>(vocabulary));
+      };
       ids.mutable_data_ptr<int64_t>()[row * tokens + t] = id(at_text);
       labels.mutable_data_ptr<int64_t>()[row * tokens + t] = id(at_text + 1);
     }
@@ -181,8 +205,8 @@ unit::Fields token_batches(int64_t first, int64_t count, int64_t rows, int64_t t
 EngineResult run_engine(const EngineRun& run) {
   namespace fs = std::filesystem;
   static int count = 0;
-  const fs::path dir = fs::temp_directory_path() / ("strata_parity_" + std::to_string(getpid()) + "_" +
-                                                    std::to_string(count++));
+  const fs::path dir = fs::temp_directory_path() / ("strata_parity_" + std::to_string(getpid()) +
+                                                    "_" + std::to_string(count++));
   fs::create_directories(dir);
   const std::string file = (dir / "run.toml").string();
   std::ofstream(file) << toml_of(run, dir.string());
@@ -199,7 +223,8 @@ EngineResult run_engine(const EngineRun& run) {
         if (run.on_error) {
           return run.on_error(rank, e);
         }
-        ADD_FAILURE() << run.strategy << ", rank " << rank << " of " << run.world << ": " << e.what();
+        ADD_FAILURE() << run.strategy << ", rank " << rank << " of " << run.world << ": "
+                      << e.what();
       }
     });
   }

@@ -1,20 +1,21 @@
 // Real engines (model, strategy, optimizer as plugins) on thread ranks, fed with numbers from a formula.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
+
 #include "train/engine.hpp"
 #include "train/session.hpp"
 
 namespace strata::test {
 
-inline constexpr const char* kMlp = R"(type = "MLP", in_features = 20, hidden = [33, 17], num_classes = 5, activation = "gelu")";
+inline constexpr const char* kMlp =
+    R"(type = "MLP", in_features = 20, hidden = [33, 17], num_classes = 5, activation = "gelu")";
 
 /// What one run is made of. Every micro-batch has `samples` rows; micro-batch m of step s is the same in every run,
 /// whichever rank sees it.
@@ -39,8 +40,8 @@ struct EngineRun {
   bool keep_updates = false;
   bool poison = true;
   std::string backend = "threads";
-  std::string resume{};   // a checkpoint to go on from
-  int first_step = 0;     // updates done before
+  std::string resume{};  // a checkpoint to go on from
+  int first_step = 0;    // updates done before
   /// Before the first step and after the last one, on every rank.
   std::function<void(train::Session&, train::Engine&)> initially{};
   std::function<void(train::Session&, train::Engine&)> finally{};
@@ -49,14 +50,16 @@ struct EngineRun {
 };
 
 struct EngineResult {
-  std::vector<std::vector<double>> losses;   // [step][micro-batch], in rank order
+  std::vector<std::vector<double>> losses;    // [step][micro-batch], in rank order
   std::map<std::string, at::Tensor> weights;  // whole, as rank 0 sees them after the last step
-  std::vector<std::map<std::string, at::Tensor>> updates;  // [step]: what the step added, with keep_updates
-  std::vector<int64_t> bytes_sent;                          // [step], by rank 0
+  std::vector<std::map<std::string, at::Tensor>>
+      updates;                      // [step]: what the step added, with keep_updates
+  std::vector<int64_t> bytes_sent;  // [step], by rank 0
 };
 
 /// Token ids "input_ids" and "labels", the next ones, from a formula: `rows` rows a micro-batch.
-unit::Fields token_batches(int64_t first, int64_t count, int64_t rows, int64_t tokens, int64_t vocabulary);
+unit::Fields token_batches(
+    int64_t first, int64_t count, int64_t rows, int64_t tokens, int64_t vocabulary);
 
 EngineResult run_engine(const EngineRun& run);
 

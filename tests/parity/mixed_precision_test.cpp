@@ -1,11 +1,11 @@
 // bf16 and fp16 under sharding strategies against an emulation in plain LibTorch that casts at the same points: masters
 // in fp32, forward and backward in half precision, gradients cast to fp32 one by one and added in rank order.
+#include <cmath>
+#include <map>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
-
-#include <cmath>
-#include <map>
 
 #include "engine_run.hpp"
 
@@ -14,7 +14,9 @@ namespace {
 
 constexpr int kWorld = 2;
 constexpr int kSteps = 10;
-constexpr double kLr = 0.125;  // a power of two: lr * g is exact, so is the emulation's order of operations
+constexpr double kLr =
+    0.125;  // a power of two: lr * g is exact, so is the emulation's order of operations
+
 const std::vector<std::string>& layers() {
   static const std::vector<std::string> names = {"fc1", "fc2", "head"};
   return names;
@@ -46,8 +48,10 @@ struct Batch {
 std::vector<Batch> seen_batches() {
   std::vector<Batch> out;
   for (int64_t m = 0; m < kSteps * kWorld; ++m) {
-    const at::Tensor rows = at::arange(6 * 20, at::kDouble).add(static_cast<double>(m) * 131).mul(0.7).sin();
-    out.push_back({rows.view({6, 20}).to(at::kFloat), at::arange(m, m + 6, at::kLong).remainder(5)});
+    const at::Tensor rows =
+        at::arange(6 * 20, at::kDouble).add(static_cast<double>(m) * 131).mul(0.7).sin();
+    out.push_back(
+        {rows.view({6, 20}).to(at::kFloat), at::arange(m, m + 6, at::kLong).remainder(5)});
   }
   return out;
 }
@@ -66,7 +70,8 @@ double emulate(const Weights& masters, at::ScalarType half, const Batch& batch, 
   }
   at::Tensor x = batch.img.to(half);
   for (const std::string& layer : layers()) {
-    x = at::linear(layer == "fc1" ? x : at::gelu(x), leaves.at(layer + ".weight"), leaves.at(layer + ".bias"));
+    x = at::linear(
+        layer == "fc1" ? x : at::gelu(x), leaves.at(layer + ".weight"), leaves.at(layer + ".bias"));
   }
   const at::Tensor loss = at::cross_entropy_loss(x.to(at::kFloat), batch.label);
   torch::autograd::backward({loss}, {at::full({}, 1.0 / kWorld, at::kFloat)});
@@ -100,7 +105,8 @@ std::string fsdp(const std::string& dtype) {
 }
 
 std::string zero(int stage, const std::string& dtype) {
-  return "{ type = \"DeepSpeedStrategy\", inputs_to_half = [0], " + std::string(dtype == "float16" ? "fp16" : "bf16") +
+  return "{ type = \"DeepSpeedStrategy\", inputs_to_half = [0], " +
+         std::string(dtype == "float16" ? "fp16" : "bf16") +
          " = { enabled = true }, zero_optimization = { stage = " + std::to_string(stage) + " } }";
 }
 
@@ -110,7 +116,8 @@ TEST_P(MixedPrecision, EqualsTheEmulationToTheBit) {
   const std::string dtype = GetParam();
   const auto expected = emulated_losses(dtype == "float16" ? at::kHalf : at::kBFloat16);
 
-  for (const std::string& strategy : {fsdp(dtype), zero(0, dtype), zero(1, dtype), zero(2, dtype), zero(3, dtype)}) {
+  for (const std::string& strategy :
+       {fsdp(dtype), zero(0, dtype), zero(1, dtype), zero(2, dtype), zero(3, dtype)}) {
     EngineRun run = run_of(strategy, kWorld);
     run.batches = batches;
     EXPECT_EQ(run_engine(run).losses, expected) << strategy;
@@ -144,7 +151,9 @@ TEST_P(MixedPrecision, ByAutocastIsTheSameUnderEveryStrategy) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Dtypes, MixedPrecision, testing::Values("bfloat16", "float16"),
+INSTANTIATE_TEST_SUITE_P(Dtypes,
+                         MixedPrecision,
+                         testing::Values("bfloat16", "float16"),
                          [](const auto& p) { return std::string(p.param); });
 
 // Gradients of rank 1 alone overflow in step 3. Whoever holds the shards where they do, all ranks leave the update out and
@@ -164,10 +173,12 @@ TEST(LossScale, OfAnOverflowOnOneRankSkipsTheUpdateOnAll) {
   for (const auto& losses : expected.losses) {
     EXPECT_FALSE(std::isnan(losses[0]) && losses != expected.losses[3]);
   }
-  for (const std::string& strategy :
-       {std::string(R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = "always_wrap_policy" } })"),
-        std::string(R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 1 } })"),
-        std::string(R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3 } })")}) {
+  for (
+      const std::string& strategy :
+      {std::string(
+           R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = "always_wrap_policy" } })"),
+       std::string(R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 1 } })"),
+       std::string(R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3 } })")}) {
     run.strategy = strategy;
     EXPECT_EQ(run_engine(run).losses, expected.losses) << strategy;
   }

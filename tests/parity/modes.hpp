@@ -18,8 +18,8 @@ inline std::vector<Mode> fsdp_modes(int world) {
     return "{ type = \"FSDPStrategy\", model_wrapper = { sharding_strategy = \"" + sharding +
            "\", auto_wrap_policy = \"always_wrap_policy\"" + more + " } }";
   };
-  const std::string mesh =
-      world % 2 == 0 ? "[" + std::to_string(world / 2) + ", 2]" : "[1, " + std::to_string(world) + "]";
+  const std::string mesh = world % 2 == 0 ? "[" + std::to_string(world / 2) + ", 2]"
+                                          : "[1, " + std::to_string(world) + "]";
   return {{"FullShard", fsdp("FULL_SHARD")},
           {"ShardGradOp", fsdp("SHARD_GRAD_OP")},
           {"NoShard", fsdp("NO_SHARD")},
@@ -30,8 +30,8 @@ inline std::vector<Mode> zero_modes() {
   std::vector<Mode> modes;
   for (const char* stage : {"0", "1", "2", "3"}) {
     modes.push_back({std::string("Zero") + stage,
-                     std::string("{ type = \"DeepSpeedStrategy\", zero_optimization = { stage = ") + stage +
-                         ", reduce_bucket_size = 700 } }"});
+                     std::string("{ type = \"DeepSpeedStrategy\", zero_optimization = { stage = ") +
+                         stage + ", reduce_bucket_size = 700 } }"});
   }
   return modes;
 }

@@ -1,16 +1,15 @@
 // A checkpoint is the same whatever the strategy, and a run goes on from it under any.
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sys/resource.h>
 
 #include "checkpoint/safetensors.hpp"
 #include "engine_run.hpp"
@@ -46,14 +45,19 @@ class ShardedCheckpoint : public testing::Test {
     return run_engine(run);
   }
 
-  void write(train::Session& session, train::Engine& engine, const std::string& name, int steps) const {
+  void write(train::Session& session,
+             train::Engine& engine,
+             const std::string& name,
+             int steps) const {
     const train::Counters counters{0, steps, steps};
-    train::write_checkpoint(session, engine, {{folder_.string(), name, true, true, false}, counters, "{}"});
+    train::write_checkpoint(
+        session, engine, {{folder_.string(), name, true, true, false}, counters, "{}"});
   }
 
   void expect_same_tensors(const std::string& a, const std::string& b) const {
     for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
-      EXPECT_TRUE(bytes(path(a) / file) == bytes(path(b) / file)) << file << " of " << a << " and " << b;
+      EXPECT_TRUE(bytes(path(a) / file) == bytes(path(b) / file))
+          << file << " of " << a << " and " << b;
     }
   }
 
@@ -71,7 +75,8 @@ TEST_F(ShardedCheckpoint, HasTheBytesOfDdps) {
     save({.strategy = "FlatStrategy", .world = ranks, .steps = 3}, "flat");
 
     expect_same_tensors("flat", "ddp");
-    EXPECT_EQ(state("flat").at("optimizer_steps"), state("ddp").at("optimizer_steps")) << ranks << " ranks";
+    EXPECT_EQ(state("flat").at("optimizer_steps"), state("ddp").at("optimizer_steps"))
+        << ranks << " ranks";
   }
 }
 
@@ -86,7 +91,9 @@ TEST_F(ShardedCheckpoint, GoesThroughAllStrategiesUnchanged) {
     const Mode two = all_modes(2)[i];
     const std::string resumed = before + "To" + two.name;
     save({.strategy = three.strategy, .world = ranks, .steps = 3}, three.name);
-    save({.strategy = two.strategy, .world = 2, .steps = 3, .resume = path(before), .first_step = 3}, resumed);
+    save(
+        {.strategy = two.strategy, .world = 2, .steps = 3, .resume = path(before), .first_step = 3},
+        resumed);
 
     expect_same_tensors(three.name, "ddp");
     expect_same_tensors(resumed, "ddp");
@@ -102,7 +109,8 @@ TEST_F(ShardedCheckpoint, OfHalfPrecisionHoldsTheMasters) {
   const EngineResult whole = save({.strategy = bf16, .world = 2, .steps = 4}, "whole");
   save({.strategy = bf16, .world = 2, .steps = 2}, "half");
 
-  const EngineResult rest = save({.strategy = bf16, .world = 2, .steps = 4, .resume = path("half"), .first_step = 2}, "rest");
+  const EngineResult rest = save(
+      {.strategy = bf16, .world = 2, .steps = 4, .resume = path("half"), .first_step = 2}, "rest");
 
   const checkpoint::SafetensorsFile model(path("whole/model.safetensors"));
   for (const checkpoint::TensorInfo& info : model.tensors()) {
@@ -122,7 +130,8 @@ TEST_F(ShardedCheckpoint, HoldsParametersOutsideOfTheViews) {
   for (const checkpoint::TensorInfo& info : initial.tensors()) {
     const auto before = initial.data(info);
     const auto after = flat.data(*flat.find(info.name));
-    EXPECT_EQ(std::equal(before.begin(), before.end(), after.begin(), after.end()), info.name.ends_with("bias"))
+    EXPECT_EQ(std::equal(before.begin(), before.end(), after.begin(), after.end()),
+              info.name.ends_with("bias"))
         << info.name;
   }
   const checkpoint::SafetensorsFile optimizer(path("flat/optimizer.safetensors"));
@@ -135,8 +144,9 @@ TEST_F(ShardedCheckpoint, GoesOnToTheBit) {
   const EngineResult whole = save({.strategy = "FlatStrategy", .world = 2, .steps = 6}, "whole");
   save({.strategy = "FlatStrategy", .world = 2, .steps = 3}, "half");
 
-  const EngineResult rest =
-      save({.strategy = "FlatStrategy", .world = 2, .steps = 6, .resume = path("half"), .first_step = 3}, "rest");
+  const EngineResult rest = save(
+      {.strategy = "FlatStrategy", .world = 2, .steps = 6, .resume = path("half"), .first_step = 3},
+      "rest");
 
   for (size_t step = 3; step < 6; ++step) {
     EXPECT_EQ(rest.losses[step], whole.losses[step]) << "step " << step;
@@ -147,8 +157,14 @@ TEST_F(ShardedCheckpoint, GoesOnToTheBit) {
 TEST_F(ShardedCheckpoint, GoesUnderAnyStrategyAndNumberOfRanks) {
   save({.strategy = "FlatStrategy", .world = 3, .steps = 3}, "three");
 
-  save({.strategy = "FlatStrategy", .world = 2, .steps = 3, .resume = path("three"), .first_step = 3}, "two");
-  save({.strategy = "DDPStrategy", .world = 2, .steps = 3, .resume = path("two"), .first_step = 3}, "ddp");
+  save({.strategy = "FlatStrategy",
+        .world = 2,
+        .steps = 3,
+        .resume = path("three"),
+        .first_step = 3},
+       "two");
+  save({.strategy = "DDPStrategy", .world = 2, .steps = 3, .resume = path("two"), .first_step = 3},
+       "ddp");
   save({.steps = 3, .resume = path("ddp"), .first_step = 3}, "one");
 
   expect_same_tensors("two", "three");

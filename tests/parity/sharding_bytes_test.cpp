@@ -1,8 +1,8 @@
 // Bytes kept and sent, measured, against the formulas of the field and against the strategies' own estimates.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "engine_run.hpp"
 #include "unit/memory.hpp"
@@ -23,7 +23,8 @@ struct Measured {
   strata_estimate estimate{};
 };
 
-void look(train::Session& session, train::Engine& engine, int world, int accumulation, Measured& out) {
+void look(
+    train::Session& session, train::Engine& engine, int world, int accumulation, Measured& out) {
   for (const unit::Unit& u : engine.model().units()) {
     double elements = 0;
     for (const int32_t id : u.params) {
@@ -36,7 +37,8 @@ void look(train::Session& session, train::Engine& engine, int world, int accumul
   for (const char* tag : {"param", "shard", "grad", "optim"}) {
     out.states += static_cast<double>(memory.tag(tag).now);
   }
-  out.peak = out.states + static_cast<double>(memory.tag("unit").peak + memory.tag("unit_grad").peak);
+  out.peak =
+      out.states + static_cast<double>(memory.tag("unit").peak + memory.tag("unit_grad").peak);
   strata_estimate_args args{};
   args.h = STRATA_HDR(strata_estimate_args);
   args.model = &engine.model().desc();
@@ -44,7 +46,8 @@ void look(train::Session& session, train::Engine& engine, int world, int accumul
   args.optim_state_per_element = 2;
   args.accumulation = accumulation;
   out.estimate.h = STRATA_HDR(strata_estimate);
-  engine.strategy().call(&strata_strategy_api::estimate, static_cast<const strata_estimate_args*>(&args),
+  engine.strategy().call(&strata_strategy_api::estimate,
+                         static_cast<const strata_estimate_args*>(&args),
                          &out.estimate);
 }
 
@@ -58,7 +61,9 @@ Measured measure(const std::string& strategy, int world, int accumulation = 1) {
   run.steps = 3;
   run.optimizer = R"({ type = "AdamW", lr = 1e-4 })";
   run.batches = [](int64_t first, int64_t count) { return token_batches(first, count, 1, 8, 401); };
-  run.initially = [](train::Session& session, train::Engine&) { session.runtime().memory->reset_peak(); };
+  run.initially = [](train::Session& session, train::Engine&) {
+    session.runtime().memory->reset_peak();
+  };
   run.finally = [&](train::Session& session, train::Engine& engine) {
     if (session.world().rank() == 0) {
       look(session, engine, world, accumulation, out);
@@ -108,6 +113,7 @@ const std::vector<Case>& cases() {
 class Bytes : public testing::TestWithParam<std::tuple<size_t, int>> {
  protected:
   [[nodiscard]] static const Case& mode() { return cases().at(std::get<0>(GetParam())); }
+
   [[nodiscard]] static int world() { return std::get<1>(GetParam()); }
 };
 
@@ -143,8 +149,10 @@ TEST_P(Bytes, AreWhatTheStrategyEstimates) {
   EXPECT_NEAR(static_cast<double>(e.sent_bytes_per_step), m.sent, 0.05 * m.sent);
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, Bytes,
-                         testing::Combine(testing::Range<size_t>(0, cases().size()), testing::Values(2, 4)),
+INSTANTIATE_TEST_SUITE_P(Modes,
+                         Bytes,
+                         testing::Combine(testing::Range<size_t>(0, cases().size()),
+                                          testing::Values(2, 4)),
                          [](const auto& p) {
                            return std::string(cases().at(std::get<0>(p.param)).name) + "On" +
                                   std::to_string(std::get<1>(p.param));
@@ -163,7 +171,8 @@ TEST(BytesOfBuilding, AreTheShardAndOneUnit) {
     run.initially = [&](train::Session& session, train::Engine& engine) {
       if (session.world().rank() == 0) {
         const unit::Memory& memory = *session.runtime().memory;
-        peak = static_cast<double>(memory.tag("unit").peak + memory.tag("shard").peak + memory.tag("param").peak);
+        peak = static_cast<double>(memory.tag("unit").peak + memory.tag("shard").peak +
+                                   memory.tag("param").peak);
         look(session, engine, 4, 1, m);
       }
     };
@@ -174,7 +183,8 @@ TEST(BytesOfBuilding, AreTheShardAndOneUnit) {
 
 // DeepSpeed's own defaults: small parameters stay, and so does what is used again soon.
 TEST(BytesOfDefaults, OfStage3AreWhatTheStrategyEstimates) {
-  const Measured m = measure("{ type = \"DeepSpeedStrategy\", zero_optimization = { stage = 3 } }", 2);
+  const Measured m =
+      measure("{ type = \"DeepSpeedStrategy\", zero_optimization = { stage = 3 } }", 2);
 
   const strata_estimate& e = m.estimate;
   const auto states = static_cast<double>(e.param_bytes + e.grad_bytes + e.optim_bytes);

@@ -1,10 +1,10 @@
 // What goes wrong under a sharding strategy ends with its name, and what went wrong once leaves no trace.
+#include <map>
+#include <mutex>
+
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <map>
-#include <mutex>
 
 #include "engine_run.hpp"
 
@@ -16,14 +16,24 @@ using testing::HasSubstr;
 
 constexpr const char* kFsdp =
     R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = "always_wrap_policy" } })";
-constexpr const char* kZero2 = R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 2 } })";
+constexpr const char* kZero2 =
+    R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 2 } })";
 constexpr const char* kZero3 =
     R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3, stage3_param_persistence_threshold = 0 } })";
 
-enum Mode : int64_t { kGood = 0, kOtherOrder = 1, kOutsideItsUnit = 2, kFailsInForward = 3, kFailsInBackward = 4 };
+enum Mode : int64_t {
+  kGood = 0,
+  kOtherOrder = 1,
+  kOutsideItsUnit = 2,
+  kFailsInForward = 3,
+  kFailsInBackward = 4
+};
 
 unit::Fields batch(int64_t first, int64_t mode) {
-  const at::Tensor img = at::arange(6 * 20, at::kDouble).view({6, 20}).mul(0.37 + 0.01 * static_cast<double>(first)).sin();
+  const at::Tensor img = at::arange(6 * 20, at::kDouble)
+                             .view({6, 20})
+                             .mul(0.37 + 0.01 * static_cast<double>(first))
+                             .sin();
   return {{"img", img.to(at::kFloat)},
           {"label", at::arange(6, at::kLong).remainder(5)},
           {"mode", at::full({}, mode, at::kLong)}};
@@ -71,8 +81,12 @@ TEST_P(Failures, InForwardAndBackwardLeaveNoTrace) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Strategies, Failures, testing::Values(kFsdp, kZero2, kZero3),
-                         [](const auto& p) { return p.index == 0 ? "Fsdp" : p.index == 1 ? "Zero2" : "Zero3"; });
+INSTANTIATE_TEST_SUITE_P(Strategies,
+                         Failures,
+                         testing::Values(kFsdp, kZero2, kZero3),
+                         [](const auto& p) {
+                           return p.index == 0 ? "Fsdp" : p.index == 1 ? "Zero2" : "Zero3";
+                         });
 
 class Gathered : public testing::TestWithParam<const char*> {};
 
@@ -80,13 +94,16 @@ TEST_P(Gathered, UnitsInAnotherOrderOnOneRankAreReportedByName) {
   EngineRun run = wayward(GetParam(), 2);
   run.model = R"(type = "Wayward")";
   // Micro-batch m belongs to rank m mod 2: rank 1 runs its layers the other way round.
-  run.batches = [](int64_t first, int64_t) { return batch(first, first % 2 == 1 ? kOtherOrder : kGood); };
+  run.batches = [](int64_t first, int64_t) {
+    return batch(first, first % 2 == 1 ? kOtherOrder : kGood);
+  };
 
   const auto errors = errors_of(run);
 
   ASSERT_EQ(errors.size(), 2U);
   for (const auto& [rank, error] : errors) {
-    EXPECT_THAT(error, AllOf(HasSubstr("unit \"left\" on rank 0"), HasSubstr("unit \"right\" on rank 1")));
+    EXPECT_THAT(error,
+                AllOf(HasSubstr("unit \"left\" on rank 0"), HasSubstr("unit \"right\" on rank 1")));
   }
 }
 
@@ -98,12 +115,14 @@ TEST_P(Gathered, AParameterUsedOutsideItsUnitIsNamedWithItsUnit) {
 
   ASSERT_EQ(errors.size(), 2U);
   for (const auto& [rank, error] : errors) {
-    EXPECT_THAT(error, AllOf(HasSubstr("right.weight"), HasSubstr("unit \"right\""))) << "rank " << rank;
+    EXPECT_THAT(error, AllOf(HasSubstr("right.weight"), HasSubstr("unit \"right\"")))
+        << "rank " << rank;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Strategies, Gathered, testing::Values(kFsdp, kZero3),
-                         [](const auto& p) { return p.index == 0 ? "Fsdp" : "Zero3"; });
+INSTANTIATE_TEST_SUITE_P(Strategies, Gathered, testing::Values(kFsdp, kZero3), [](const auto& p) {
+  return p.index == 0 ? "Fsdp" : "Zero3";
+});
 
 }  // namespace
 }  // namespace strata::test

@@ -1,11 +1,11 @@
 // FSDPStrategy and DeepSpeedStrategy against what PyTorch's FSDP2 and DeepSpeed's ZeRO-3 computed.
 // tests/golden/gpt2/generate.py made the files, and says where weights and tokens come from.
-#include <ATen/ATen.h>
-#include <gtest/gtest.h>
-
 #include <fstream>
 #include <numeric>
 #include <sstream>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include "engine_run.hpp"
 
@@ -21,15 +21,26 @@ uint32_t bits(uint32_t k) {
   return (x * 2654435761U) >> 8U;
 }
 
-double number(uint32_t k) { return bits(k) / 16777216.0 - 0.5; }
+double number(uint32_t k) {
+  return bits(k) / 16777216.0 - 0.5;
+}
 
 const std::vector<std::string>& names() {
   static const std::vector<std::string> all = [] {
     std::vector<std::string> out = {"transformer.wte.weight", "transformer.wpe.weight"};
     for (const char* block : {"0", "1", "2", "3"}) {
-      for (const char* leaf : {"ln_1.weight", "ln_1.bias", "attn.c_attn.weight", "attn.c_attn.bias",
-                               "attn.c_proj.weight", "attn.c_proj.bias", "ln_2.weight", "ln_2.bias", "mlp.c_fc.weight",
-                               "mlp.c_fc.bias", "mlp.c_proj.weight", "mlp.c_proj.bias"}) {
+      for (const char* leaf : {"ln_1.weight",
+                               "ln_1.bias",
+                               "attn.c_attn.weight",
+                               "attn.c_attn.bias",
+                               "attn.c_proj.weight",
+                               "attn.c_proj.bias",
+                               "ln_2.weight",
+                               "ln_2.bias",
+                               "mlp.c_fc.weight",
+                               "mlp.c_fc.bias",
+                               "mlp.c_proj.weight",
+                               "mlp.c_proj.bias"}) {
         out.push_back(std::string("transformer.h.") + block + "." + leaf);
       }
     }
@@ -40,7 +51,8 @@ const std::vector<std::string>& names() {
 }
 
 void write_value(const std::string& name, const at::Tensor& out) {
-  const auto p = static_cast<uint32_t>(std::find(names().begin(), names().end(), name) - names().begin());
+  const auto p =
+      static_cast<uint32_t>(std::find(names().begin(), names().end(), name) - names().begin());
   ASSERT_LT(p, names().size()) << name;
   const bool norm = name.find("ln_") != std::string::npos && name.ends_with(".weight");
   const at::Tensor values = at::empty(out.sizes(), at::kFloat);
@@ -94,7 +106,8 @@ TEST_P(Originals, HaveTheSameLosses) {
 
   const EngineResult ours = run_engine(
       {.strategy = GetParam().strategy,
-       .model = R"(type = "GPT2", vocab_size = 401, n_positions = 64, n_layer = 4, n_head = 4, n_embd = 128, embd_pdrop = 0, resid_pdrop = 0, attn_pdrop = 0)",
+       .model =
+           R"(type = "GPT2", vocab_size = 401, n_positions = 64, n_layer = 4, n_head = 4, n_embd = 128, embd_pdrop = 0, resid_pdrop = 0, attn_pdrop = 0)",
        .world = 2,
        .steps = kSteps,
        .optimizer = R"({ type = "AdamW", lr = 1e-3, weight_decay = 0.01 })",
@@ -102,18 +115,23 @@ TEST_P(Originals, HaveTheSameLosses) {
        .values = write_value});
 
   for (size_t step = 0; step < theirs.size(); ++step) {
-    const double mean = std::accumulate(ours.losses[step].begin(), ours.losses[step].end(), 0.0) / 2;
+    const double mean =
+        std::accumulate(ours.losses[step].begin(), ours.losses[step].end(), 0.0) / 2;
     EXPECT_NEAR(mean, theirs[step], 1e-5 * theirs[step]) << "step " << step;
   }
 }
 
 constexpr const char* kFsdp =
     R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = { type = "module_wrap_policy", module_classes = ["GPT2Block"] } } })";
-constexpr const char* kZero3 = R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3 } })";
+constexpr const char* kZero3 =
+    R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3 } })";
 
-INSTANTIATE_TEST_SUITE_P(Gpt2, Originals,
-                         testing::Values(Peer{"losses_fsdp2.txt", kFsdp}, Peer{"losses_zero3.txt", kZero3},
-                                         Peer{"losses.txt", kFsdp}, Peer{"losses.txt", "DDPStrategy"}),
+INSTANTIATE_TEST_SUITE_P(Gpt2,
+                         Originals,
+                         testing::Values(Peer{"losses_fsdp2.txt", kFsdp},
+                                         Peer{"losses_zero3.txt", kZero3},
+                                         Peer{"losses.txt", kFsdp},
+                                         Peer{"losses.txt", "DDPStrategy"}),
                          [](const auto& peer) { return "Case" + std::to_string(peer.index); });
 
 }  // namespace

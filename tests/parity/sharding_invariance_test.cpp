@@ -6,12 +6,16 @@
 namespace strata::test {
 namespace {
 
-constexpr const char* kOdd = R"(type = "MLP", in_features = 20, hidden = [33, 7, 17], num_classes = 5, activation = "gelu")";
+constexpr const char* kOdd =
+    R"(type = "MLP", in_features = 20, hidden = [33, 7, 17], num_classes = 5, activation = "gelu")";
 
-std::string fsdp(const std::string& keys) { return R"({ type = "FSDPStrategy", model_wrapper = { )" + keys + " } }"; }
+std::string fsdp(const std::string& keys) {
+  return R"({ type = "FSDPStrategy", model_wrapper = { )" + keys + " } }";
+}
 
 std::string zero(int stage, const std::string& keys) {
-  return R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = )" + std::to_string(stage) + keys + " } }";
+  return R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = )" + std::to_string(stage) +
+         keys + " } }";
 }
 
 EngineResult run(const std::string& strategy, int world = 3, EngineRun more = {}) {
@@ -50,33 +54,42 @@ TEST(ShardingInvariance, OverlapChangesNothing) {
 }
 
 TEST(ShardingInvariance, ForesightChangesNothing) {
-  for (const char* keys :
-       {R"(auto_wrap_policy = "always_wrap_policy", backward_prefetch = "none")",
-        R"(auto_wrap_policy = "always_wrap_policy", backward_prefetch = "BACKWARD_PRE", forward_prefetch = true)",
-        R"(auto_wrap_policy = "always_wrap_policy", backward_prefetch = "BACKWARD_POST", forward_prefetch = true)"}) {
+  for (
+      const char* keys :
+      {R"(auto_wrap_policy = "always_wrap_policy", backward_prefetch = "none")",
+       R"(auto_wrap_policy = "always_wrap_policy", backward_prefetch = "BACKWARD_PRE", forward_prefetch = true)",
+       R"(auto_wrap_policy = "always_wrap_policy", backward_prefetch = "BACKWARD_POST", forward_prefetch = true)"}) {
     expect_equal(run(fsdp(keys)), plain(), keys);
   }
-  for (const char* keys :
-       {", stage3_prefetch_bucket_size = 0, stage3_max_live_parameters = 0, stage3_max_reuse_distance = 0",
-        ", stage3_prefetch_bucket_size = 300, stage3_max_live_parameters = 900, stage3_max_reuse_distance = 0",
-        ", stage3_prefetch_bucket_size = 300, stage3_max_live_parameters = 900, stage3_max_reuse_distance = 500"}) {
-    expect_equal(run(zero(3, std::string(keys) + ", stage3_param_persistence_threshold = 0")), plain(), keys);
+  for (const char* keys : {", stage3_prefetch_bucket_size = 0, stage3_max_live_parameters = 0, "
+                           "stage3_max_reuse_distance = 0",
+                           ", stage3_prefetch_bucket_size = 300, stage3_max_live_parameters = 900, "
+                           "stage3_max_reuse_distance = 0",
+                           ", stage3_prefetch_bucket_size = 300, stage3_max_live_parameters = 900, "
+                           "stage3_max_reuse_distance = 500"}) {
+    expect_equal(run(zero(3, std::string(keys) + ", stage3_param_persistence_threshold = 0")),
+                 plain(),
+                 keys);
   }
 }
 
 TEST(ShardingInvariance, PersistenceChangesNothing) {
-  for (const char* keys : {", stage3_param_persistence_threshold = 0", ", stage3_param_persistence_threshold = 20",
-                           ", stage3_param_persistence_threshold = 1000000000",
-                           ", stage3_param_persistence_threshold = 1000, stage3_model_persistence_threshold = 60"}) {
+  for (const char* keys :
+       {", stage3_param_persistence_threshold = 0",
+        ", stage3_param_persistence_threshold = 20",
+        ", stage3_param_persistence_threshold = 1000000000",
+        ", stage3_param_persistence_threshold = 1000, stage3_model_persistence_threshold = 60"}) {
     expect_equal(run(zero(3, keys)), plain(), keys);
   }
 }
 
 TEST(ShardingInvariance, WrappingAndLeafModulesChangeNothing) {
-  for (const char* keys : {"sharding_strategy = \"FULL_SHARD\"", R"(auto_wrap_policy = "always_wrap_policy")",
-                           R"(auto_wrap_policy = { type = "size_based_auto_wrap_policy", min_num_params = 200 })",
-                           R"(auto_wrap_policy = { type = "module_wrap_policy", unit_names = ["fc2", "head"] })",
-                           R"(auto_wrap_policy = "always_wrap_policy", ignored_parameters = ["fc2.*"])"}) {
+  for (const char* keys :
+       {"sharding_strategy = \"FULL_SHARD\"",
+        R"(auto_wrap_policy = "always_wrap_policy")",
+        R"(auto_wrap_policy = { type = "size_based_auto_wrap_policy", min_num_params = 200 })",
+        R"(auto_wrap_policy = { type = "module_wrap_policy", unit_names = ["fc2", "head"] })",
+        R"(auto_wrap_policy = "always_wrap_policy", ignored_parameters = ["fc2.*"])"}) {
     expect_equal(run(fsdp(keys)), plain(), keys);
   }
   expect_equal(run(zero(3, R"(, leaf_module = { names = ["fc1"] })")), plain(), "leaf");
@@ -92,8 +105,10 @@ TEST(ShardingInvariance, GlooAndDelaysOf100MsChangeNothing) {
     const EngineResult expected = run("{ type = \"DDPStrategy\" }", 2, threads);
     for (const std::string& strategy :
          {fsdp(R"(auto_wrap_policy = "always_wrap_policy", forward_prefetch = true)"),
-          fsdp(R"(auto_wrap_policy = "always_wrap_policy", sharding_strategy = "SHARD_GRAD_OP")"), zero(1, ""),
-          zero(2, ", reduce_bucket_size = 300, overlap_comm = true"), zero(3, ", stage3_param_persistence_threshold = 20")}) {
+          fsdp(R"(auto_wrap_policy = "always_wrap_policy", sharding_strategy = "SHARD_GRAD_OP")"),
+          zero(1, ""),
+          zero(2, ", reduce_bucket_size = 300, overlap_comm = true"),
+          zero(3, ", stage3_param_persistence_threshold = 20")}) {
       expect_equal(run(strategy, 2, more), expected, strategy + " over " + backend);
     }
   }
@@ -103,9 +118,15 @@ TEST(ShardingInvariance, HybridMeshesAddInRankOrderWhateverTheirShape) {
   EngineRun four;
   const EngineResult expected = run("{ type = \"DDPStrategy\" }", 4, four);
   for (const char* mesh : {"[1, 4]", "[2, 2]", "[4, 1]"}) {
-    expect_equal(run(fsdp(std::string(R"(sharding_strategy = "HYBRID_SHARD", auto_wrap_policy = "always_wrap_policy", )") +
-                          "device_mesh = " + mesh), 4, four),
-                 expected, mesh);
+    expect_equal(
+        run(fsdp(
+                std::string(
+                    R"(sharding_strategy = "HYBRID_SHARD", auto_wrap_policy = "always_wrap_policy", )") +
+                "device_mesh = " + mesh),
+            4,
+            four),
+        expected,
+        mesh);
   }
 }
 
@@ -116,14 +137,17 @@ TEST(ShardingInvariance, AccumulationAgreesAmongStrategiesThatAddInTheSameOrder)
   window.accumulation = 3;
   const std::string wrap = R"(auto_wrap_policy = "always_wrap_policy")";
   const EngineResult local_first = run("{ type = \"DDPStrategy\" }", 2, window);
-  for (const std::string& strategy :
-       {fsdp(wrap), fsdp(wrap + R"(, sharding_strategy = "SHARD_GRAD_OP")"), fsdp(wrap + R"(, sharding_strategy = "NO_SHARD")"),
-        zero(0, ""), zero(1, ", reduce_bucket_size = 300")}) {
+  for (const std::string& strategy : {fsdp(wrap),
+                                      fsdp(wrap + R"(, sharding_strategy = "SHARD_GRAD_OP")"),
+                                      fsdp(wrap + R"(, sharding_strategy = "NO_SHARD")"),
+                                      zero(0, ""),
+                                      zero(1, ", reduce_bucket_size = 300")}) {
     expect_equal(run(strategy, 2, window), local_first, strategy);
   }
   const EngineResult ranks_first = run(zero(3, ""), 2, window);
   for (const std::string& strategy :
-       {fsdp(wrap + ", no_sync = false"), fsdp(wrap + R"(, sharding_strategy = "SHARD_GRAD_OP", no_sync = false)"),
+       {fsdp(wrap + ", no_sync = false"),
+        fsdp(wrap + R"(, sharding_strategy = "SHARD_GRAD_OP", no_sync = false)"),
         zero(2, ", reduce_bucket_size = 300")}) {
     expect_equal(run(strategy, 2, window), ranks_first, strategy);
   }
@@ -136,9 +160,12 @@ TEST(ShardingInvariance, FrozenUnusedAndEmptyParametersAreNoExceptions) {
   run.steps = 5;
   run.strategy = "{ type = \"DDPStrategy\" }";
   const EngineResult expected = run_engine(run);
-  for (const std::string& strategy :
-       {fsdp(R"(auto_wrap_policy = "always_wrap_policy")"), fsdp("sharding_strategy = \"FULL_SHARD\""), zero(1, ""),
-        zero(2, ", reduce_bucket_size = 100"), zero(3, ""), zero(3, ", stage3_param_persistence_threshold = 0")}) {
+  for (const std::string& strategy : {fsdp(R"(auto_wrap_policy = "always_wrap_policy")"),
+                                      fsdp("sharding_strategy = \"FULL_SHARD\""),
+                                      zero(1, ""),
+                                      zero(2, ", reduce_bucket_size = 100"),
+                                      zero(3, ""),
+                                      zero(3, ", stage3_param_persistence_threshold = 0")}) {
     run.strategy = strategy;
     expect_equal(run_engine(run), expected, strategy);
   }
@@ -152,12 +179,15 @@ TEST(ShardingInvariance, PaddingReachesNeitherNormNorWeights) {
   EngineRun clipped;
   clipped.wrapper = "clip_grad = { max_norm = 0.05 }\n";
   const EngineResult expected = run("{ type = \"DDPStrategy\" }", 3, clipped);
-  for (const std::string& strategy : {fsdp(R"(auto_wrap_policy = "always_wrap_policy")"), zero(1, ""), zero(2, ""),
+  for (const std::string& strategy : {fsdp(R"(auto_wrap_policy = "always_wrap_policy")"),
+                                      zero(1, ""),
+                                      zero(2, ""),
                                       zero(3, ", stage3_param_persistence_threshold = 20")}) {
     const EngineResult got = run(strategy, 3, clipped);
     for (size_t step = 0; step < got.losses.size(); ++step) {
       for (size_t micro = 0; micro < got.losses[step].size(); ++micro) {
-        EXPECT_NEAR(got.losses[step][micro], expected.losses[step][micro], 1e-6) << strategy << ", step " << step;
+        EXPECT_NEAR(got.losses[step][micro], expected.losses[step][micro], 1e-6)
+            << strategy << ", step " << step;
       }
     }
   }

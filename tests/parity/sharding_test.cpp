@@ -1,12 +1,12 @@
 // Sharding changes nothing: every mode on every number of ranks against one rank that sees the same micro-batches.
-#include <ATen/ATen.h>
-#include <gtest/gtest.h>
-
 #include <functional>
 #include <map>
 #include <numeric>
 #include <string_view>
 #include <tuple>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include "engine_run.hpp"
 #include "modes.hpp"
@@ -15,10 +15,12 @@ namespace strata::test {
 namespace {
 
 // Odd widths: no parameter divides evenly, and several shards end inside one.
-constexpr const char* kOdd = R"(type = "MLP", in_features = 20, hidden = [33, 7, 17], num_classes = 5, activation = "gelu")";
+constexpr const char* kOdd =
+    R"(type = "MLP", in_features = 20, hidden = [33, 7, 17], num_classes = 5, activation = "gelu")";
 constexpr const char* kAdamW = R"({ type = "AdamW", lr = 1e-2 })";
 constexpr const char* kGptAdamW = R"({ type = "AdamW", lr = 1e-4 })";
-constexpr const char* kGptSgd = R"({ type = "SGD", lr = 0.01, momentum = 0.9, weight_decay = 1e-4 })";
+constexpr const char* kGptSgd =
+    R"({ type = "SGD", lr = 0.01, momentum = 0.9, weight_decay = 1e-4 })";
 constexpr const char* kSgd = R"({ type = "SGD", lr = 0.1, momentum = 0.9, weight_decay = 1e-4 })";
 
 double mean(const std::vector<double>& values) {
@@ -75,7 +77,10 @@ class Sharding : public testing::TestWithParam<Param> {
   // One rank that stands for the world: as many micro-batches, accumulated or joined.
   [[nodiscard]] static EngineRun alone(const std::string& dtype) {
     const Task& t = task(std::get<0>(GetParam()));
-    return {.model = t.model, .dtype = dtype, .optimizer = std::get<3>(GetParam()), .batches = t.batches};
+    return {.model = t.model,
+            .dtype = dtype,
+            .optimizer = std::get<3>(GetParam()),
+            .batches = t.batches};
   }
 
   [[nodiscard]] static EngineRun spread(const std::string& dtype) {
@@ -88,7 +93,8 @@ class Sharding : public testing::TestWithParam<Param> {
 
 std::string name_of(const testing::TestParamInfo<Param>& info) {
   const auto [gpt2, world, mode, optimizer] = info.param;
-  return all_modes(world).at(mode).name + "On" + std::to_string(world) + (std::string_view(optimizer).find("SGD") != std::string_view::npos ? "Sgd" : "AdamW");
+  return all_modes(world).at(mode).name + "On" + std::to_string(world) +
+         (std::string_view(optimizer).find("SGD") != std::string_view::npos ? "Sgd" : "AdamW");
 }
 
 TEST_P(Sharding, EqualsAccumulationInRankOrderToTheBitAndIsNearTheJoinedBatch) {
@@ -106,7 +112,8 @@ TEST_P(Sharding, EqualsAccumulationInRankOrderToTheBitAndIsNearTheJoinedBatch) {
     EXPECT_TRUE(at::equal(weight, many.weights.at(name))) << name;
   }
   for (size_t step = 0; step < joined.losses.size(); ++step) {
-    EXPECT_NEAR(mean(many.losses[step]), joined.losses[step][0], 1e-5 * joined.losses[step][0]) << "step " << step;
+    EXPECT_NEAR(mean(many.losses[step]), joined.losses[step][0], 1e-5 * joined.losses[step][0])
+        << "step " << step;
   }
 }
 
@@ -122,9 +129,11 @@ TEST_P(Sharding, InFloat64AgreesInLossesUpdatesAndWeights) {
 
   ASSERT_EQ(many.updates.size(), joined.updates.size());
   for (size_t step = 0; step < joined.losses.size(); ++step) {
-    EXPECT_NEAR(mean(many.losses[step]), joined.losses[step][0], 1e-9 * joined.losses[step][0]) << "step " << step;
+    EXPECT_NEAR(mean(many.losses[step]), joined.losses[step][0], 1e-9 * joined.losses[step][0])
+        << "step " << step;
     for (const auto& [name, update] : joined.updates[step]) {
-      EXPECT_LT(distance(many.updates[step].at(name), update, name), 1e-9) << name << ", step " << step;
+      EXPECT_LT(distance(many.updates[step].at(name), update, name), 1e-9)
+          << name << ", step " << step;
     }
   }
   for (const auto& [name, weight] : joined.weights) {
@@ -132,13 +141,19 @@ TEST_P(Sharding, InFloat64AgreesInLossesUpdatesAndWeights) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Mlp, Sharding,
-                         testing::Combine(testing::Values(false), testing::Values(1, 2, 3, 4),
-                                          testing::Range<size_t>(0, 9), testing::Values(kAdamW, kSgd)),
+INSTANTIATE_TEST_SUITE_P(Mlp,
+                         Sharding,
+                         testing::Combine(testing::Values(false),
+                                          testing::Values(1, 2, 3, 4),
+                                          testing::Range<size_t>(0, 9),
+                                          testing::Values(kAdamW, kSgd)),
                          name_of);
-INSTANTIATE_TEST_SUITE_P(Gpt2, Sharding,
-                         testing::Combine(testing::Values(true), testing::Values(1, 2, 3, 4),
-                                          testing::Range<size_t>(0, 9), testing::Values(kGptAdamW, kGptSgd)),
+INSTANTIATE_TEST_SUITE_P(Gpt2,
+                         Sharding,
+                         testing::Combine(testing::Values(true),
+                                          testing::Values(1, 2, 3, 4),
+                                          testing::Range<size_t>(0, 9),
+                                          testing::Values(kGptAdamW, kGptSgd)),
                          name_of);
 
 }  // namespace

@@ -57,7 +57,8 @@ OneStep run_step(EngineRun run) {
     }
   };
   const auto losses = run_engine(run).losses.at(0);
-  out.loss = std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
+  out.loss =
+      std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
   return out;
 }
 
@@ -93,8 +94,9 @@ class SynchronisedResNet50 : public testing::TestWithParam<int> {};
 TEST_P(SynchronisedResNet50, IsTheJoinedBatchInFloat64) {
   const int world = GetParam();
   const OneStep joined = run_step({.joined = world, .dtype = "float64"});
-  const OneStep ranks = run_step(
-      {.strategy = R"({ type = "DDPStrategy", sync_bn = "torch" })", .world = world, .dtype = "float64"});
+  const OneStep ranks = run_step({.strategy = R"({ type = "DDPStrategy", sync_bn = "torch" })",
+                                  .world = world,
+                                  .dtype = "float64"});
 
   ASSERT_EQ(joined.gradients.size(), 161);
   ASSERT_EQ(joined.buffers.size(), 159);

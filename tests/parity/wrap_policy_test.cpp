@@ -2,11 +2,11 @@
 // tests/golden/size_policy/generate.py made wraps.txt.
 #include "wrap_policy.hpp"
 
-#include <gtest/gtest.h>
-
 #include <fstream>
 #include <map>
 #include <sstream>
+
+#include <gtest/gtest.h>
 
 #include "engine_run.hpp"
 
@@ -59,7 +59,8 @@ Wraps wraps_of(const strata_model_desc& desc, int64_t min_num_params) {
 }
 
 // The wraps of a real model, at each size.
-std::map<int64_t, Wraps> wraps_of_model(const std::string& model, const std::vector<int64_t>& sizes) {
+std::map<int64_t, Wraps> wraps_of_model(const std::string& model,
+                                        const std::vector<int64_t>& sizes) {
   std::map<int64_t, Wraps> out;
   EngineRun run;
   run.model = model;
@@ -76,7 +77,8 @@ std::map<int64_t, Wraps> wraps_of_model(const std::string& model, const std::vec
 TEST(SizeBasedWrapping, OfResNet50IsTorchs) {
   const auto torchs = golden();
 
-  const auto ours = wraps_of_model(R"(type = "MMResNet50")", {1'000'000, 2'000'000, 5'000'000, 10'000'000, 20'000'000});
+  const auto ours = wraps_of_model(R"(type = "MMResNet50")",
+                                   {1'000'000, 2'000'000, 5'000'000, 10'000'000, 20'000'000});
 
   for (const auto& [size, wraps] : ours) {
     EXPECT_EQ(wraps, torchs.at("resnet50 " + std::to_string(size))) << size;
@@ -119,8 +121,14 @@ struct Tree {
       const Node& n = nodes[i];
       ids.push_back(static_cast<int32_t>(params.size()));
       const uint64_t count = n.elements > 0 ? 1 : 0;
-      units.push_back({view(std::string_view(n.name)), view(std::string_view(n.type)), n.parent, 0, &ids.back(), count,
-                       nullptr, 0});
+      units.push_back({view(std::string_view(n.name)),
+                       view(std::string_view(n.type)),
+                       n.parent,
+                       0,
+                       &ids.back(),
+                       count,
+                       nullptr,
+                       0});
       if (count == 1) {
         strata_param_desc p{};
         p.numel = n.elements;
@@ -128,7 +136,8 @@ struct Tree {
         params.push_back(p);
       }
     }
-    desc = {STRATA_HDR(strata_model_desc), units.data(), units.size(), params.data(), params.size()};
+    desc = {
+        STRATA_HDR(strata_model_desc), units.data(), units.size(), params.data(), params.size()};
   }
 
   std::vector<int32_t> ids;

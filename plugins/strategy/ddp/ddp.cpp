@@ -35,16 +35,21 @@ WrapperConfig read_wrapper(const strata::Node& table) {
   fields.add("bucket_cap_mb", &WrapperConfig::bucket_cap_mb, "", "", false);
   const WrapperConfig config = fields.read(table);
   if (config.type != "MMDistributedDataParallel" && config.type != "DistributedDataParallel") {
-    throw strata::config_error(table.find("type").where(), "model_wrapper.type \"", config.type,
+    throw strata::config_error(table.find("type").where(),
+                               "model_wrapper.type \"",
+                               config.type,
                                "\" is unknown to DDPStrategy; it has MMDistributedDataParallel");
   }
   if (config.broadcast_buffers) {
-    throw strata::config_error(table.find("broadcast_buffers").where(),
-                               "broadcast_buffers = true is not supported: buffers stay each rank's own; use "
-                               "sync_bn = \"torch\" for batch-norm statistics over all ranks");
+    throw strata::config_error(
+        table.find("broadcast_buffers").where(),
+        "broadcast_buffers = true is not supported: buffers stay each rank's own; use "
+        "sync_bn = \"torch\" for batch-norm statistics over all ranks");
   }
   if (config.bucket_cap_mb <= 0) {
-    throw strata::config_error(table.find("bucket_cap_mb").where(), "bucket_cap_mb = ", config.bucket_cap_mb,
+    throw strata::config_error(table.find("bucket_cap_mb").where(),
+                               "bucket_cap_mb = ",
+                               config.bucket_cap_mb,
                                " must be above 0");
   }
   return config;
@@ -52,7 +57,8 @@ WrapperConfig read_wrapper(const strata::Node& table) {
 
 class DdpStrategy final : public strata::Strategy {
  public:
-  explicit DdpStrategy(const DdpConfig& config) : config_(config), wrapper_(read_wrapper(config.model_wrapper)) {}
+  explicit DdpStrategy(const DdpConfig& config)
+      : config_(config), wrapper_(read_wrapper(config.model_wrapper)) {}
 
   void estimate(const strata_estimate_args& args, strata_estimate& out) override {
     strata::kit::estimate_replicated(args, out);
@@ -66,7 +72,8 @@ class DdpStrategy final : public strata::Strategy {
       world_ = strata::Group::world(runtime());
     }
     if (config_.sync_bn && world_size_ > 1) {
-      strata::check(strata::service<strata_autograd_api>().set_batch_norm_sync(runtime(), world_.c()));
+      strata::check(
+          strata::service<strata_autograd_api>().set_batch_norm_sync(runtime(), world_.c()));
     }
   }
 
@@ -82,8 +89,8 @@ class DdpStrategy final : public strata::Strategy {
     constexpr double kMiB = 1024.0 * 1024.0;
     constexpr int64_t kFirstBucket = 1 << 20;
     const auto cap = static_cast<int64_t>(wrapper_.bucket_cap_mb * kMiB);
-    store_ = strata::kit::FlatStore(runtime(), model_,
-                                    strata::kit::make_buckets(model_, cap, std::min(cap, kFirstBucket)));
+    store_ = strata::kit::FlatStore(
+        runtime(), model_, strata::kit::make_buckets(model_, cap, std::min(cap, kFirstBucket)));
     std::vector<size_t> bucket_of;
     for (size_t p = 0; p < model_.params().size(); ++p) {
       bucket_of.push_back(store_.bucket_of(static_cast<int32_t>(p)));
@@ -92,8 +99,8 @@ class DdpStrategy final : public strata::Strategy {
     for (const strata::kit::Bucket& b : store_.buckets()) {
       waits_for.push_back(b.trainable ? static_cast<int64_t>(b.slots.size()) : 0);
     }
-    order_ = strata::kit::BucketOrder(std::move(bucket_of), std::move(waits_for),
-                                      strata::kit::BucketOrder::Late::kRefused);
+    order_ = strata::kit::BucketOrder(
+        std::move(bucket_of), std::move(waits_for), strata::kit::BucketOrder::Late::kRefused);
   }
 
   void optim_views(const strata::OptimViewSink& out) override { store_.optim_views(out); }
@@ -109,7 +116,8 @@ class DdpStrategy final : public strata::Strategy {
       return;
     }
     const auto name = strata::view(model_.params()[static_cast<size_t>(param)].name);
-    const size_t ready = order_.note(param, name, "set model_wrapper.find_unused_parameters = true");
+    const size_t ready =
+        order_.note(param, name, "set model_wrapper.find_unused_parameters = true");
     launch_up_to(ready);
   }
 
@@ -162,8 +170,10 @@ class DdpStrategy final : public strata::Strategy {
 
 }  // namespace
 
-STRATA_PLUGIN(strata::exported<DdpStrategy, DdpConfig>("DDPStrategy")
-                  .doc("The whole model on every rank, gradients summed in buckets.")
-                  .field("sync_bn", &DdpConfig::sync_bn, "batch-norm statistics over all ranks", "torch")
-                  .field("model_wrapper", &DdpConfig::model_wrapper,
-                         "type, bucket_cap_mb, find_unused_parameters, broadcast_buffers, static_graph"));
+STRATA_PLUGIN(
+    strata::exported<DdpStrategy, DdpConfig>("DDPStrategy")
+        .doc("The whole model on every rank, gradients summed in buckets.")
+        .field("sync_bn", &DdpConfig::sync_bn, "batch-norm statistics over all ranks", "torch")
+        .field("model_wrapper",
+               &DdpConfig::model_wrapper,
+               "type, bucket_cap_mb, find_unused_parameters, broadcast_buffers, static_graph"));

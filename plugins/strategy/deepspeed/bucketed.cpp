@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "placement.hpp"
 #include "strata/kit/touched.hpp"
+
+#include "placement.hpp"
 
 namespace strata::deepspeed {
 
@@ -15,24 +16,32 @@ strata_strategy_caps Bucketed::describe() const {
 
 // Gradients can wait, whole, where they are summed only if they are kept in the type they travel in.
 bool Bucketed::whole_gradients() const {
-  return config_.zero.stage < 2 &&
-         (config_.communication_data_type.empty() || config_.communication_data_type == config_.grad_accum_dtype);
+  return config_.zero.stage < 2 && (config_.communication_data_type.empty() ||
+                                    config_.communication_data_type == config_.grad_accum_dtype);
 }
 
 kit::ShardSpec Bucketed::spec_of(const strata_param_desc& param, const kit::Mesh& mesh) const {
   const kit::ParamPlacement p = placement(config_, param, mesh);
   const bool trainable = (param.flags & STRATA_PARAM_TRAINABLE) != 0;
-  return kit::effective({&mesh, p.value_dtype, trainable ? p.master_dtype : p.value_dtype, p.reduce_dtype,
-                         p.grad_dtype, trainable, /*resident=*/true, whole_gradients()});
+  return kit::effective({&mesh,
+                         p.value_dtype,
+                         trainable ? p.master_dtype : p.value_dtype,
+                         p.reduce_dtype,
+                         p.grad_dtype,
+                         trainable,
+                         /*resident=*/true,
+                         whole_gradients()});
 }
 
-std::vector<Bucketed::Plan> Bucketed::plan_buckets(const ModelView& model, const kit::Mesh& mesh) const {
+std::vector<Bucketed::Plan> Bucketed::plan_buckets(const ModelView& model,
+                                                   const kit::Mesh& mesh) const {
   std::vector<Plan> out;
   int64_t elements = 0;
   for (size_t i = model.params().size(); i-- > 0;) {
     const strata_param_desc& p = model.params()[i];
     const kit::ShardSpec spec = spec_of(p, mesh);
-    if (out.empty() || out.back().spec != spec || elements + p.numel > config_.zero.reduce_bucket_size) {
+    if (out.empty() || out.back().spec != spec ||
+        elements + p.numel > config_.zero.reduce_bucket_size) {
       out.push_back({{}, spec});
       elements = 0;
     }
@@ -50,8 +59,8 @@ void Bucketed::estimate(const strata_estimate_args& args, strata_estimate& out) 
   const bool hides = args.asynchronous != 0 && config_.zero.overlaps();
   int64_t before = 0;
   for (const Plan& plan : plan_buckets(model, mesh)) {
-    const kit::FlatCost cost = kit::cost_of(kit::lay_out(model, plan.params, mesh.shards()), plan.spec,
-                                            args.optim_state_per_element);
+    const kit::FlatCost cost = kit::cost_of(
+        kit::lay_out(model, plan.params, mesh.shards()), plan.spec, args.optim_state_per_element);
     out.param_bytes += cost.param_bytes;
     out.grad_bytes += cost.grad_bytes;
     out.optim_bytes += cost.optim_bytes;
@@ -93,8 +102,10 @@ void Bucketed::materialize(int32_t) {
     buckets_.back().fill();
   }
   // What was summed in place takes no more; a sum that was added to the own slice takes another.
-  order_ = kit::BucketOrder(std::move(bucket_of), std::move(waits_for),
-                            whole_gradients() ? kit::BucketOrder::Late::kRefused : kit::BucketOrder::Late::kAdded);
+  order_ = kit::BucketOrder(
+      std::move(bucket_of),
+      std::move(waits_for),
+      whole_gradients() ? kit::BucketOrder::Late::kRefused : kit::BucketOrder::Late::kAdded);
   for (size_t unit = 0; unit < model_.units().size(); ++unit) {
     Params(runtime()).init_buffers(static_cast<int32_t>(unit));
   }
@@ -126,7 +137,8 @@ void Bucketed::grad_ready(int32_t param, const strata_step_ctx& ctx) {
   if (order_.is_late(param) && buckets_[place.bucket].reducing()) {
     finish(0);
   }
-  const size_t ready = order_.note(param, name, "use zero_optimization.stage = 2 or 3, which add what comes late");
+  const size_t ready =
+      order_.note(param, name, "use zero_optimization.stage = 2 or 3, which add what comes late");
   buckets_[place.bucket].take(place.slot);
   launch_up_to(ready);
 }
@@ -142,9 +154,10 @@ void Bucketed::launch_up_to(size_t end) {
 
 // Ends reductions, oldest first, until at most `left` are under way.
 void Bucketed::finish(size_t left) {
-  auto open = static_cast<size_t>(
-      std::count_if(buckets_.begin() + static_cast<std::ptrdiff_t>(finished_),
-                    buckets_.end(), [](const auto& b) { return b.reducing(); }));
+  auto open = static_cast<size_t>(std::count_if(
+      buckets_.begin() + static_cast<std::ptrdiff_t>(finished_), buckets_.end(), [](const auto& b) {
+        return b.reducing();
+      }));
   for (; open > left; ++finished_) {
     if (buckets_[finished_].reducing()) {
       buckets_[finished_].reduce_end();

@@ -20,14 +20,17 @@ int32_t dtype_or(const std::string& name, int32_t master) {
 
 }  // namespace
 
-kit::ParamPlacement placement(const DeepSpeedConfig& config, const strata_param_desc& param, const kit::Mesh& mesh) {
+kit::ParamPlacement placement(const DeepSpeedConfig& config,
+                              const strata_param_desc& param,
+                              const kit::Mesh& mesh) {
   kit::ParamPlacement out;
   out.mesh = &mesh;
   out.master_dtype = param.dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32;
   out.value_dtype = config.model_dtype() == STRATA_F32 ? param.dtype : config.model_dtype();
   out.grad_dtype = dtype_or(config.grad_accum_dtype, out.master_dtype);
-  out.reduce_dtype = config.communication_data_type.empty() ? out.grad_dtype
-                                                            : dtype_or(config.communication_data_type, out.master_dtype);
+  out.reduce_dtype = config.communication_data_type.empty()
+                         ? out.grad_dtype
+                         : dtype_or(config.communication_data_type, out.master_dtype);
   return out;
 }
 
@@ -44,8 +47,8 @@ void cast_inputs(const DeepSpeedConfig& config, strata_runtime* runtime) {
   for (const std::string& text : texts) {
     names.push_back(view(std::string_view(text)));
   }
-  check(service<strata_autograd_api>().cast_inputs(runtime, 0, config.model_dtype(), names.data(),
-                                                   all ? 0 : names.size()));
+  check(service<strata_autograd_api>().cast_inputs(
+      runtime, 0, config.model_dtype(), names.data(), all ? 0 : names.size()));
 }
 
 strata_strategy_caps base_caps(const DeepSpeedConfig& config) {

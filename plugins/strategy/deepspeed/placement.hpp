@@ -9,7 +9,9 @@ namespace strata::deepspeed {
 
 /// Weights compute in the configured precision (as made when there is none), masters are fp32 (fp64 for fp64 models).
 /// Gradients travel in communication_data_type and are kept in grad_accum_dtype, both fp32 unless told otherwise.
-kit::ParamPlacement placement(const DeepSpeedConfig& config, const strata_param_desc& param, const kit::Mesh& mesh);
+kit::ParamPlacement placement(const DeepSpeedConfig& config,
+                              const strata_param_desc& param,
+                              const kit::Mesh& mesh);
 
 /// Lets the host cast what inputs_to_half names. In plan_units().
 void cast_inputs(const DeepSpeedConfig& config, strata_runtime* runtime);

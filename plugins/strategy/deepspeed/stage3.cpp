@@ -39,7 +39,8 @@ void Stage3::plan_units(const ModelView& model, std::span<strata_unit_plan> plan
 kit::ShardedOptions Stage3::options(const ModelView& model, const kit::Mesh& mesh) const {
   const Zero& zero = config_.zero;
   kit::ShardedOptions out;
-  out.placement = [this, &mesh, stays = persistent(model), first = model.params().data()](const strata_param_desc& p) {
+  out.placement = [this, &mesh, stays = persistent(model), first = model.params().data()](
+                      const strata_param_desc& p) {
     kit::ParamPlacement placement = deepspeed::placement(config_, p, mesh);
     placement.resident = stays[static_cast<size_t>(&p - first)] != 0;
     return placement;

@@ -50,14 +50,15 @@ std::optional<int32_t> read_dtype(const Node& table, const char* key) {
   if (!node) {
     return std::nullopt;
   }
-  constexpr std::array<std::pair<const char*, int32_t>, 8> kTypes = {{{"float32", STRATA_F32},
-                                                                      {"bfloat16", STRATA_BF16},
-                                                                      {"float16", STRATA_F16},
-                                                                      {"float64", STRATA_F64},
-                                                                      {"torch.float32", STRATA_F32},
-                                                                      {"torch.bfloat16", STRATA_BF16},
-                                                                      {"torch.float16", STRATA_F16},
-                                                                      {"torch.float64", STRATA_F64}}};
+  constexpr std::array<std::pair<const char*, int32_t>, 8> kTypes = {
+      {{"float32", STRATA_F32},
+       {"bfloat16", STRATA_BF16},
+       {"float16", STRATA_F16},
+       {"float64", STRATA_F64},
+       {"torch.float32", STRATA_F32},
+       {"torch.bfloat16", STRATA_BF16},
+       {"torch.float16", STRATA_F16},
+       {"torch.float64", STRATA_F64}}};
   return choice(node, key, kTypes);
 }
 
@@ -75,10 +76,11 @@ int64_t read_min_num_params(const Node& table) {
 
 WrapPolicy read_policy(const Node& node) {
   using Kind = WrapPolicy::Kind;
-  constexpr std::array<std::pair<const char*, Kind>, 4> kKinds = {{{"size_based_auto_wrap_policy", Kind::kSize},
-                                                                   {"transformer_auto_wrap_policy", Kind::kModules},
-                                                                   {"module_wrap_policy", Kind::kModules},
-                                                                   {"always_wrap_policy", Kind::kAlways}}};
+  constexpr std::array<std::pair<const char*, Kind>, 4> kKinds = {
+      {{"size_based_auto_wrap_policy", Kind::kSize},
+       {"transformer_auto_wrap_policy", Kind::kModules},
+       {"module_wrap_policy", Kind::kModules},
+       {"always_wrap_policy", Kind::kAlways}}};
   WrapPolicy policy;
   if (!node) {
     return policy;
@@ -88,7 +90,8 @@ WrapPolicy read_policy(const Node& node) {
   } else {
     const Node type = node.find("type");
     if (!type) {
-      throw config_error(node.where(), "auto_wrap_policy needs a type, such as \"size_based_auto_wrap_policy\"");
+      throw config_error(node.where(),
+                         "auto_wrap_policy needs a type, such as \"size_based_auto_wrap_policy\"");
     }
     policy.kind = choice(type, "auto_wrap_policy.type", kKinds);
   }
@@ -104,7 +107,8 @@ WrapPolicy read_policy(const Node& node) {
       read_texts(node, "unit_names", policy.names);
     }
     if (policy.classes.empty() && policy.names.empty()) {
-      throw config_error(node.where(), "auto_wrap_policy by modules needs module_classes = [\"Type\", …] or "
+      throw config_error(node.where(),
+                         "auto_wrap_policy by modules needs module_classes = [\"Type\", …] or "
                          "unit_names = [\"layer4\", \"h.*\"]");
     }
   }
@@ -128,8 +132,11 @@ MixedPrecision read_precision(const Node& node) {
 
 void check_type(const Node& table) {
   const Node type = table.find("type");
-  if (type && type.as_text() != "MMFullyShardedDataParallel" && type.as_text() != "FullyShardedDataParallel") {
-    throw config_error(type.where(), "model_wrapper.type \"", type.as_text(),
+  if (type && type.as_text() != "MMFullyShardedDataParallel" &&
+      type.as_text() != "FullyShardedDataParallel") {
+    throw config_error(type.where(),
+                       "model_wrapper.type \"",
+                       type.as_text(),
                        "\" is unknown to FSDPStrategy; it has MMFullyShardedDataParallel");
   }
 }
@@ -142,7 +149,8 @@ void refuse(const Node& table, const char* key, const char* why) {
 
 // What torch has and what means nothing here: read, so that nobody has to take it out.
 void accept_without_effect(const Node& table) {
-  for (const char* key : {"use_orig_params", "limit_all_gathers", "sync_module_states", "cpu_offload"}) {
+  for (const char* key :
+       {"use_orig_params", "limit_all_gathers", "sync_module_states", "cpu_offload"}) {
     if (const Node node = table.find(key)) {
       std::ignore = node.as_bool();
     }
@@ -156,7 +164,8 @@ std::vector<int64_t> read_mesh(const Node& node) {
   }
   if (!node.is_list() || out.empty() || out.size() > 2 ||
       std::any_of(out.begin(), out.end(), [](int64_t n) { return n < 1; })) {
-    throw config_error(node.where(), "device_mesh is [replicas, shards] or [shards], of at least 1 each");
+    throw config_error(node.where(),
+                       "device_mesh is [replicas, shards] or [shards], of at least 1 each");
   }
   return out;
 }
@@ -166,7 +175,8 @@ std::vector<int64_t> read_mesh(const Node& node) {
 bool matches(const std::vector<std::string>& patterns, std::string_view name) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
     const bool open = pattern.ends_with('*');
-    return open ? name.starts_with(std::string_view(pattern).substr(0, pattern.size() - 1)) : name == pattern;
+    return open ? name.starts_with(std::string_view(pattern).substr(0, pattern.size() - 1))
+                : name == pattern;
   });
 }
 
@@ -178,7 +188,8 @@ WrapperConfig read_wrapper(const Node& table) {
   check_type(table);
   refuse(table, "process_group", "groups follow from device_mesh = [replicas, shards]");
   refuse(table, "param_init_fn", "initial values are the model's own, a function of (seed, name)");
-  refuse(table, "ignored_modules", "name parameters in ignored_parameters, for example [\"head.*\"]");
+  refuse(
+      table, "ignored_modules", "name parameters in ignored_parameters, for example [\"head.*\"]");
   accept_without_effect(table);
   constexpr std::array<std::pair<const char*, Sharding>, 5> kSharding = {
       {{"FULL_SHARD", Sharding::kFull},
@@ -216,7 +227,8 @@ void check_state_dict_cfg(const Node& node) {
   constexpr std::array<std::pair<const char*, int>, 4> kKinds = {
       {{"full", 0}, {"local", 1}, {"FULL_STATE_DICT", 0}, {"LOCAL_STATE_DICT", 1}}};
   if (!type) {
-    throw config_error(node.where(), "state_dict_cfg is \"full\", \"local\" or {state_dict_type = …}");
+    throw config_error(node.where(),
+                       "state_dict_cfg is \"full\", \"local\" or {state_dict_type = …}");
   }
   choice(type, "state_dict_cfg", kKinds);
   if (node.is_table()) {

@@ -33,7 +33,8 @@ struct STRATA_HIDDEN MixedPrecision {
   bool keep_low_precision_grads = false;
   bool cast_forward_inputs = false;
   bool cast_root_forward_inputs = true;
-  std::vector<std::string> modules_to_ignore = {"BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"};
+  std::vector<std::string> modules_to_ignore = {
+      "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"};
 };
 
 struct STRATA_HIDDEN WrapperConfig {

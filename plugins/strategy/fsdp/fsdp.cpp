@@ -32,16 +32,20 @@ struct Shape {
   int32_t shards;
 };
 
-bool is_half(int32_t dtype) { return dtype == STRATA_F16 || dtype == STRATA_BF16; }
+bool is_half(int32_t dtype) {
+  return dtype == STRATA_F16 || dtype == STRATA_BF16;
+}
 
 class FsdpStrategy final : public strata::kit::ShardedStrategy {
  public:
-  explicit FsdpStrategy(const FsdpConfig& config) : config_(strata::fsdp::read_wrapper(config.model_wrapper)) {
+  explicit FsdpStrategy(const FsdpConfig& config)
+      : config_(strata::fsdp::read_wrapper(config.model_wrapper)) {
     strata::fsdp::check_state_dict_cfg(config.state_dict_cfg);
     if (config.activation_checkpointing) {
-      throw strata::config_error(config.activation_checkpointing.where(),
-                                 "activation_checkpointing belongs to the top level of the configuration: "
-                                 "activation_checkpointing = { type = \"full\" }");
+      throw strata::config_error(
+          config.activation_checkpointing.where(),
+          "activation_checkpointing belongs to the top level of the configuration: "
+          "activation_checkpointing = { type = \"full\" }");
     }
   }
 
@@ -51,7 +55,8 @@ class FsdpStrategy final : public strata::kit::ShardedStrategy {
     const Mesh mesh(shape.replicas, shape.shards);
     const Mesh replicated(args.world_size, 1);
     ShardedUnits units;
-    units.plan(nullptr, model, strata::fsdp::wrap_units(model, config_), options(model, mesh, replicated));
+    units.plan(
+        nullptr, model, strata::fsdp::wrap_units(model, config_), options(model, mesh, replicated));
     units.estimate(args, out);
   }
 
@@ -61,7 +66,8 @@ class FsdpStrategy final : public strata::kit::ShardedStrategy {
     std::vector<strata::EstimateVariant> out;
     for (const std::string name : {"FULL_SHARD", "SHARD_GRAD_OP", "NO_SHARD", "HYBRID_SHARD"}) {
       const std::string sharding = "model_wrapper.sharding_strategy = \"" + name + "\"\n";
-      const std::string policy = wraps ? "" : "model_wrapper.auto_wrap_policy = \"always_wrap_policy\"\n";
+      const std::string policy =
+          wraps ? "" : "model_wrapper.auto_wrap_policy = \"always_wrap_policy\"\n";
       out.push_back({wraps ? name : name + " always_wrap_policy", sharding + policy});
     }
     return out;
@@ -100,23 +106,34 @@ class FsdpStrategy final : public strata::kit::ShardedStrategy {
     const int64_t shards = mesh.back();
     const int64_t replicas = mesh.size() == 2 ? mesh.front() : 1;
     if (shards * replicas != world) {
-      throw strata::config_error(config_.mesh_where, "device_mesh has ", replicas, " x ", shards, " places for ", world,
+      throw strata::config_error(config_.mesh_where,
+                                 "device_mesh has ",
+                                 replicas,
+                                 " x ",
+                                 shards,
+                                 " places for ",
+                                 world,
                                  " rank(s); their product must be the number of ranks");
     }
     if (!hybrid() && replicas > 1) {
-      throw strata::config_error(config_.mesh_where, "device_mesh with replicas needs sharding_strategy = "
+      throw strata::config_error(config_.mesh_where,
+                                 "device_mesh with replicas needs sharding_strategy = "
                                  "\"HYBRID_SHARD\"");
     }
-    return config_.sharding == Sharding::kNone ? Shape{world, 1}
-                                               : Shape{static_cast<int32_t>(replicas), static_cast<int32_t>(shards)};
+    return config_.sharding == Sharding::kNone
+               ? Shape{world, 1}
+               : Shape{static_cast<int32_t>(replicas), static_cast<int32_t>(shards)};
   }
 
-  [[nodiscard]] ParamPlacement placement(const strata::ModelView& model, const strata_param_desc& p, const Mesh& mesh,
+  [[nodiscard]] ParamPlacement placement(const strata::ModelView& model,
+                                         const strata_param_desc& p,
+                                         const Mesh& mesh,
                                          const Mesh& replicated) const {
     const auto& precision = config_.precision;
     const bool ignored = strata::fsdp::matches(config_.ignored, strata::view(p.name));
     const auto type = strata::view(model.units()[static_cast<size_t>(p.unit)].type);
-    const bool whole_precision = ignored || strata::fsdp::matches(precision.modules_to_ignore, type);
+    const bool whole_precision =
+        ignored || strata::fsdp::matches(precision.modules_to_ignore, type);
     ParamPlacement out;
     out.mesh = ignored ? &replicated : &mesh;
     out.value_dtype = whole_precision ? p.dtype : precision.param_dtype.value_or(p.dtype);
@@ -126,7 +143,8 @@ class FsdpStrategy final : public strata::kit::ShardedStrategy {
     return out;
   }
 
-  [[nodiscard]] ShardedOptions options(const strata::ModelView& model, const Mesh& mesh,
+  [[nodiscard]] ShardedOptions options(const strata::ModelView& model,
+                                       const Mesh& mesh,
                                        const Mesh& replicated) const {
     ShardedOptions out;
     out.placement = [this, model, &mesh, &replicated](const strata_param_desc& p) {
@@ -134,10 +152,12 @@ class FsdpStrategy final : public strata::kit::ShardedStrategy {
     };
     out.buffer_dtype = [this](const strata_unit_desc& unit) {
       const auto& precision = config_.precision;
-      return strata::fsdp::matches(precision.modules_to_ignore, strata::view(unit.type)) ? std::nullopt
-                                                                                         : precision.buffer_dtype;
+      return strata::fsdp::matches(precision.modules_to_ignore, strata::view(unit.type))
+                 ? std::nullopt
+                 : precision.buffer_dtype;
     };
-    out.reshard_after_forward = config_.sharding == Sharding::kFull || config_.sharding == Sharding::kHybrid;
+    out.reshard_after_forward =
+        config_.sharding == Sharding::kFull || config_.sharding == Sharding::kHybrid;
     out.keep_root = true;
     out.reduce_every_micro = !config_.no_sync;
     out.forward.units = config_.forward_prefetch ? 1 : 0;
@@ -153,10 +173,12 @@ class FsdpStrategy final : public strata::kit::ShardedStrategy {
     }
     const auto& api = strata::service<strata_autograd_api>();
     for (size_t u = 0; u < owners.size(); ++u) {
-      const bool wanted = u == 0 ? precision.cast_root_forward_inputs
-                                 : precision.cast_forward_inputs && owners[u] == static_cast<int32_t>(u);
+      const bool wanted =
+          u == 0 ? precision.cast_root_forward_inputs
+                 : precision.cast_forward_inputs && owners[u] == static_cast<int32_t>(u);
       if (wanted) {
-        strata::check(api.cast_inputs(runtime(), static_cast<int32_t>(u), *precision.param_dtype, nullptr, 0));
+        strata::check(api.cast_inputs(
+            runtime(), static_cast<int32_t>(u), *precision.param_dtype, nullptr, 0));
       }
     }
   }
@@ -172,8 +194,17 @@ class FsdpStrategy final : public strata::kit::ShardedStrategy {
       wrapped += owners[u] == static_cast<int32_t>(u) ? 1 : 0;
       largest = std::max(largest, elements[u]);
     }
-    info("FSDP: ", wrapped, " wrapped units (the largest has ", largest, " parameters) and the root (", elements[0],
-         "), over ", mesh_.replicas(), " x ", mesh_.shards(), " replicas x shards");
+    info("FSDP: ",
+         wrapped,
+         " wrapped units (the largest has ",
+         largest,
+         " parameters) and the root (",
+         elements[0],
+         "), over ",
+         mesh_.replicas(),
+         " x ",
+         mesh_.shards(),
+         " replicas x shards");
   }
 
   WrapperConfig config_;
@@ -183,13 +214,21 @@ class FsdpStrategy final : public strata::kit::ShardedStrategy {
 
 }  // namespace
 
-STRATA_PLUGIN(strata::exported<FsdpStrategy, FsdpConfig>("FSDPStrategy")
-                  .doc("Parameters, gradients and optimizer state cut over ranks; units are gathered for use.")
-                  .field("model_wrapper", &FsdpConfig::model_wrapper,
-                         "sharding_strategy, device_mesh, auto_wrap_policy, mixed_precision, backward_prefetch, "
-                         "forward_prefetch, no_sync, ignored_parameters, …")
-                  .field("state_dict_cfg", &FsdpConfig::state_dict_cfg, "\"full\" or \"local\": the same files")
-                  .field("activation_checkpointing", &FsdpConfig::activation_checkpointing,
-                         "refused: a key of the top level")
-                  .field("skip_init_weights", &FsdpConfig::skip_init_weights,
-                         "accepted; weights are never made twice"));
+STRATA_PLUGIN(
+    strata::exported<FsdpStrategy, FsdpConfig>("FSDPStrategy")
+        .doc(
+            "Parameters, gradients and optimizer state cut over ranks; units are gathered for use.")
+        .field(
+            "model_wrapper",
+            &FsdpConfig::model_wrapper,
+            "sharding_strategy, device_mesh, auto_wrap_policy, mixed_precision, backward_prefetch, "
+            "forward_prefetch, no_sync, ignored_parameters, …")
+        .field("state_dict_cfg",
+               &FsdpConfig::state_dict_cfg,
+               "\"full\" or \"local\": the same files")
+        .field("activation_checkpointing",
+               &FsdpConfig::activation_checkpointing,
+               "refused: a key of the top level")
+        .field("skip_init_weights",
+               &FsdpConfig::skip_init_weights,
+               "accepted; weights are never made twice"));

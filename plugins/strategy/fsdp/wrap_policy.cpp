@@ -71,10 +71,13 @@ class SizePolicy {
   std::vector<std::vector<size_t>> children_;
 };
 
-void wrap_by_module(const ModelView& model, const WrapPolicy& policy, std::vector<uint8_t>& wrapped) {
+void wrap_by_module(const ModelView& model,
+                    const WrapPolicy& policy,
+                    std::vector<uint8_t>& wrapped) {
   for (size_t u = 1; u < wrapped.size(); ++u) {
     const strata_unit_desc& unit = model.units()[u];
-    wrapped[u] = contains(policy.classes, view(unit.type)) || matches(policy.names, view(unit.name)) ? 1 : 0;
+    wrapped[u] =
+        contains(policy.classes, view(unit.type)) || matches(policy.names, view(unit.name)) ? 1 : 0;
   }
 }
 
@@ -92,7 +95,8 @@ std::vector<int32_t> wrap_units(const ModelView& model, const WrapperConfig& con
   }
   std::vector<int32_t> owners(n, 0);
   for (size_t u = 1; u < n; ++u) {  // parents come before children
-    owners[u] = wrapped[u] != 0 ? static_cast<int32_t>(u) : owners[static_cast<size_t>(model.units()[u].parent)];
+    owners[u] = wrapped[u] != 0 ? static_cast<int32_t>(u)
+                                : owners[static_cast<size_t>(model.units()[u].parent)];
   }
   return owners;
 }

@@ -19,7 +19,9 @@ class SingleDeviceStrategy final : public strata::Strategy {
 
   void setup_env(const strata_setup_args& args) override {
     if (args.world_size != 1) {
-      throw strata::config_error({}, "SingleDeviceStrategy runs on one rank, and this run has ", args.world_size,
+      throw strata::config_error({},
+                                 "SingleDeviceStrategy runs on one rank, and this run has ",
+                                 args.world_size,
                                  ": use DDPStrategy (or a sharding strategy), or --nproc 1");
     }
   }
@@ -33,7 +35,8 @@ class SingleDeviceStrategy final : public strata::Strategy {
 
   void materialize(int32_t) override {
     constexpr int64_t kNoCap = std::numeric_limits<int64_t>::max();
-    store_ = strata::kit::FlatStore(runtime(), model_, strata::kit::make_buckets(model_, kNoCap, kNoCap));
+    store_ = strata::kit::FlatStore(
+        runtime(), model_, strata::kit::make_buckets(model_, kNoCap, kNoCap));
   }
 
   void optim_views(const strata::OptimViewSink& out) override { store_.optim_views(out); }
@@ -45,4 +48,5 @@ class SingleDeviceStrategy final : public strata::Strategy {
 
 }  // namespace
 
-STRATA_PLUGIN(strata::exported<SingleDeviceStrategy>("SingleDeviceStrategy").doc("One device, no communication."));
+STRATA_PLUGIN(strata::exported<SingleDeviceStrategy>("SingleDeviceStrategy")
+                  .doc("One device, no communication."));

@@ -23,7 +23,8 @@ class DelayedGroup final : public CommGroup {
     return later([=, this] { group_->all_reduce(data, count, dtype, op); });
   }
 
-  Pending reduce_scatter(const void* in, void* out, int64_t count, int32_t dtype, int32_t op) override {
+  Pending reduce_scatter(
+      const void* in, void* out, int64_t count, int32_t dtype, int32_t op) override {
     return later([=, this] { group_->reduce_scatter(in, out, count, dtype, op); });
   }
 
@@ -91,4 +92,5 @@ class Delayed final : public strata::threads::Threads {
 
 }  // namespace
 
-STRATA_PLUGIN(strata::exported<Delayed>("delayed").doc("Ranks as threads whose collectives come late."));
+STRATA_PLUGIN(
+    strata::exported<Delayed>("delayed").doc("Ranks as threads whose collectives come late."));

@@ -13,11 +13,14 @@ class StopHook final : public strata::Hook {
  public:
   explicit StopHook(const StopConfig& config) : config_(config) {}
 
-  [[nodiscard]] uint64_t points() const override { return uint64_t{1} << STRATA_POINT_AFTER_TRAIN_ITER; }
+  [[nodiscard]] uint64_t points() const override {
+    return uint64_t{1} << STRATA_POINT_AFTER_TRAIN_ITER;
+  }
 
   void on(int32_t, const strata::HookContext&) override {
     if (progress().iter + 1 == config_.after) {
-      strata::check(run().stop_training(runtime(), strata::view(std::string_view("the test says so"))));
+      strata::check(
+          run().stop_training(runtime(), strata::view(std::string_view("the test says so"))));
     }
   }
 
@@ -34,7 +37,9 @@ class DieHook final : public strata::Hook {
  public:
   explicit DieHook(const DieConfig& config) : config_(config) {}
 
-  [[nodiscard]] uint64_t points() const override { return uint64_t{1} << STRATA_POINT_BEFORE_TRAIN_ITER; }
+  [[nodiscard]] uint64_t points() const override {
+    return uint64_t{1} << STRATA_POINT_BEFORE_TRAIN_ITER;
+  }
 
   void on(int32_t, const strata::HookContext&) override {
     if (progress().iter == config_.iter && run().rank(runtime()) == config_.rank) {

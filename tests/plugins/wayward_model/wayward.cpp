@@ -20,7 +20,9 @@ using strata::Unit;
 
 struct Net : torch::nn::Module {
   explicit Net(at::ScalarType dtype)
-      : left(add("left", 20, 16, dtype)), right(add("right", 20, 16, dtype)), head(add("head", 16, 5, dtype)) {
+      : left(add("left", 20, 16, dtype)),
+        right(add("right", 20, 16, dtype)),
+        head(add("head", 16, 5, dtype)) {
     frozen = register_parameter("frozen", at::ones({16}, dtype), /*requires_grad=*/false);
     register_parameter("unused", at::ones({3}, dtype));
     register_parameter("empty", at::ones({0}, dtype));
@@ -43,7 +45,8 @@ struct Net : torch::nn::Module {
     }
     const at::Tensor hidden = at::tanh(first + second) * frozen;
     if (mode == 4) {
-      hidden.register_hook([](const at::Tensor&) -> void { throw strata::run_error("this backward fails"); });
+      hidden.register_hook(
+          [](const at::Tensor&) -> void { throw strata::run_error("this backward fails"); });
     }
     return head(hidden);
   }
@@ -60,14 +63,17 @@ struct Config {
 
 class Wayward final : public strata::Model {
  public:
-  explicit Wayward(const Config& config) : dtype_(config.dtype == "float64" ? at::kDouble : at::kFloat) {}
+  explicit Wayward(const Config& config)
+      : dtype_(config.dtype == "float64" ? at::kDouble : at::kFloat) {}
 
   std::shared_ptr<torch::nn::Module> build() override {
     net_ = std::make_shared<Net>(dtype_);
     return net_;
   }
 
-  void init_value(const torch::nn::Module& module, const std::string& leaf, at::Tensor& out,
+  void init_value(const torch::nn::Module& module,
+                  const std::string& leaf,
+                  at::Tensor& out,
                   const at::Generator& generator) override {
     if (&module == net_.get()) {
       out.fill_(0.75);
@@ -79,7 +85,9 @@ class Wayward final : public strata::Model {
   Tensors forward(const Tensors& batch, strata::Mode) override {
     const int64_t mode = batch.has("mode") ? batch.get("mode").item<int64_t>() : 0;
     Tensors out;
-    out.put("loss", strata::classification_loss(net_->forward(batch.get("img").to(dtype_), mode), batch.get("label")));
+    out.put("loss",
+            strata::classification_loss(net_->forward(batch.get("img").to(dtype_), mode),
+                                        batch.get("label")));
     return out;
   }
 
@@ -90,4 +98,6 @@ class Wayward final : public strata::Model {
 
 }  // namespace
 
-STRATA_PLUGIN(strata::exported<Wayward, Config>("Wayward").field("dtype", &Config::dtype, "of the parameters"));
+STRATA_PLUGIN(strata::exported<Wayward, Config>("Wayward").field("dtype",
+                                                                 &Config::dtype,
+                                                                 "of the parameters"));

@@ -218,7 +218,8 @@ TEST(FlatLayout, HasRoomForEmptyParameters) {
 // --- casts ---------------------------------------------------------------------------------------
 
 TEST(Cast, RoundsToNearestEvenAndBack) {
-  const std::vector<float> from = {1.0F, 1.00390625F, -3.0F, std::numeric_limits<float>::infinity()};
+  const std::vector<float> from = {
+      1.0F, 1.00390625F, -3.0F, std::numeric_limits<float>::infinity()};
   std::vector<uint16_t> half(4);
   std::vector<float> back(4);
 

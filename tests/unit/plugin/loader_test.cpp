@@ -8,9 +8,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "border/errors.hpp"
 #include "strata/abi/core.h"
 
+#include "border/errors.hpp"
 #include "files.hpp"
 
 namespace strata::plugin {
@@ -109,7 +109,8 @@ TEST(PluginLoader, RefusesATableThatIsTooShort) {
 }
 
 TEST(PluginLoader, RefusesATableOfAnotherVersionThanItsNote) {
-  EXPECT_THAT(refusal_of("plugin_other_abi"), HasSubstr("abi of its table is 0." + std::to_string(STRATA_ABI_MINOR + 1)));
+  EXPECT_THAT(refusal_of("plugin_other_abi"),
+              HasSubstr("abi of its table is 0." + std::to_string(STRATA_ABI_MINOR + 1)));
 }
 
 TEST(PluginLoader, RefusesATableWithoutCreate) {

@@ -107,7 +107,8 @@ TEST(PluginScan, SkipsWhatIsNoPlugin) {
 
 TEST(PluginScan, RemembersARefusedPluginWithItsReasonAndManifest) {
   const Folder folder;
-  const fs::path file = folder.add_edited("plugin_raw", "minor = " + std::to_string(STRATA_ABI_MINOR) + "\n", "minor = 9\n");
+  const fs::path file = folder.add_edited(
+      "plugin_raw", "minor = " + std::to_string(STRATA_ABI_MINOR) + "\n", "minor = 9\n");
 
   const Found found = scan({folder.path()});
 

@@ -290,7 +290,9 @@ struct Refusal {
 };
 
 // Keeps addresses out of the tests' names.
-void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.type << ", " << refusal.field; }
+void PrintTo(const Refusal& refusal, std::ostream* out) {
+  *out << refusal.type << ", " << refusal.field;
+}
 
 class SchedulerRefusals : public testing::TestWithParam<Refusal> {};
 
@@ -365,9 +367,8 @@ TEST(Plateau, GreaterIsBetterWhenTheRuleSaysSo) {
 
 TEST(Plateau, AMissingMetricNamesThoseThereAre) {
   Training run(scheduler("ReduceOnPlateauLR", "monitor = \"acuracy\""));
-  const std::string said = error_of([&] {
-    run.schedulers.step(STRATA_AFTER_VAL, {{"accuracy", 1.0}, {"loss", 2.0}});
-  });
+  const std::string said =
+      error_of([&] { run.schedulers.step(STRATA_AFTER_VAL, {{"accuracy", 1.0}, {"loss", 2.0}}); });
 
   EXPECT_NE(said.find("accuracy, loss"), std::string::npos) << said;
   EXPECT_NE(said.find("test.toml:1"), std::string::npos) << said;

@@ -85,7 +85,8 @@ TEST_F(RegistryTest, SaysThatNoPluginOfTheKindWasFound) {
 }
 
 TEST_F(RegistryTest, GivesTheReasonWhyThePluginOfATypeIsRefused) {
-  folder_.add_edited("registry_hooks", "minor = " + std::to_string(STRATA_ABI_MINOR) + "\n", "minor = 9\n");
+  folder_.add_edited(
+      "registry_hooks", "minor = " + std::to_string(STRATA_ABI_MINOR) + "\n", "minor = 9\n");
 
   EXPECT_THAT(refusal("[hook]\ntype = \"MeanHook\""),
               AllOf(StartsWith("a.toml:2:"),

@@ -19,7 +19,8 @@ using ReportTest = RegistryTest;
 
 TEST_F(ReportTest, ListsTypesWithTheirPluginAndRefusalsWithTheirReason) {
   add("registry_hooks");
-  folder_.add_edited("registry_hooks_again", "minor = " + std::to_string(STRATA_ABI_MINOR) + "\n", "minor = 9\n");
+  folder_.add_edited(
+      "registry_hooks_again", "minor = " + std::to_string(STRATA_ABI_MINOR) + "\n", "minor = 9\n");
   plugin::write_bytes(folder_.path() / "text.so", "hello");
 
   const std::string out = list(plugin::scan({folder_.path()}));
@@ -27,7 +28,8 @@ TEST_F(ReportTest, ListsTypesWithTheirPluginAndRefusalsWithTheirReason) {
   EXPECT_THAT(out, ContainsRegex("hook +MeanHook +acme-hooks +1.2.0 +/.*/registry_hooks.so\n"));
   EXPECT_THAT(out, ContainsRegex("metric +FloodMetric +acme-hooks"));
   EXPECT_THAT(out,
-              HasSubstr("refused: " + path("registry_hooks_again") + "\n  abi: this host has 0." + std::to_string(STRATA_ABI_MINOR)));
+              HasSubstr("refused: " + path("registry_hooks_again") + "\n  abi: this host has 0." +
+                        std::to_string(STRATA_ABI_MINOR)));
   EXPECT_THAT(out, HasSubstr("not used: " + path("text") + " (not an ELF file)"));
 }
 
@@ -43,10 +45,13 @@ TEST_F(ReportTest, InspectsAPluginThatWouldLoad) {
 }
 
 TEST_F(ReportTest, InspectsAPluginThatWouldBeRefused) {
-  folder_.add_edited("registry_hooks", "minor = " + std::to_string(STRATA_ABI_MINOR) + "\n", "minor = 9\n");
+  folder_.add_edited(
+      "registry_hooks", "minor = " + std::to_string(STRATA_ABI_MINOR) + "\n", "minor = 9\n");
 
-  EXPECT_THAT(inspect(path("registry_hooks")),
-              AllOf(ContainsRegex("abi +0.9\n"), HasSubstr("refused: abi: this host has 0." + std::to_string(STRATA_ABI_MINOR))));
+  EXPECT_THAT(
+      inspect(path("registry_hooks")),
+      AllOf(ContainsRegex("abi +0.9\n"),
+            HasSubstr("refused: abi: this host has 0." + std::to_string(STRATA_ABI_MINOR))));
 }
 
 TEST_F(ReportTest, InspectsWhatIsNoPlugin) {

@@ -13,8 +13,9 @@
 namespace strata::testing {
 
 struct STRATA_HIDDEN FlatConfig {
-  std::string outside;  // parameters whose name ends so are in no optimizer view and stay as they are
-  std::string layout;   // "transposed": matrices lie column by column
+  std::string
+      outside;  // parameters whose name ends so are in no optimizer view and stay as they are
+  std::string layout;  // "transposed": matrices lie column by column
 };
 
 class STRATA_HIDDEN FlatStrategy final : public Strategy {
@@ -69,7 +70,8 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     for (size_t u = 0; u < plan.size(); ++u) {
       const strata_unit_desc& unit = model.units()[u];
       for (uint64_t i = 0; i < unit.n_borrowed; ++i) {
-        const auto owner = static_cast<size_t>(model.params()[static_cast<size_t>(unit.borrowed[i])].unit);
+        const auto owner =
+            static_cast<size_t>(model.params()[static_cast<size_t>(unit.borrowed[i])].unit);
         units_[owner].users.push_back(static_cast<int32_t>(u));
         units_[u].needs.push_back(static_cast<int32_t>(owner));
       }
@@ -90,21 +92,36 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
       const strata_param_desc& p = model_.params()[static_cast<size_t>(s.param)];
       const int64_t columns[] = {1, p.shape[0]};
       const int64_t* strides = config_.layout == "transposed" && p.ndim == 2 ? columns : nullptr;
-      check(service<strata_param_api>().bind_view(runtime(), s.param, u.full.c(), s.view_offset * kBytes, STRATA_F32,
-                                                  strides, STRATA_BIND_DISCARD));
+      check(service<strata_param_api>().bind_view(runtime(),
+                                                  s.param,
+                                                  u.full.c(),
+                                                  s.view_offset * kBytes,
+                                                  STRATA_F32,
+                                                  strides,
+                                                  STRATA_BIND_DISCARD));
       if (trainable(s.param)) {
         params.bind_grad_view(s.param, u.full_grad, s.view_offset * kBytes, STRATA_F32);
       }
     }
     params.init_unit(unit);
-    std::memcpy(u.value.data(), u.full.data() + shard_offset(u), static_cast<size_t>(u.shard * kBytes));
+    std::memcpy(
+        u.value.data(), u.full.data() + shard_offset(u), static_cast<size_t>(u.shard * kBytes));
     u.full.evict();
   }
 
   void optim_views(const OptimViewSink& out) override {
     for (const FlatUnit& u : units_) {
       const auto mine = segments_of_shard(u);
-      out.put({u.value.c(), u.grad.c(), 0, 0, u.shard, STRATA_F32, STRATA_F32, mine.data(), mine.size(), world_size_ > 1 ? Group::world(runtime()).c() : nullptr});
+      out.put({u.value.c(),
+               u.grad.c(),
+               0,
+               0,
+               u.shard,
+               STRATA_F32,
+               STRATA_F32,
+               mine.data(),
+               mine.size(),
+               world_size_ > 1 ? Group::world(runtime()).c() : nullptr});
     }
   }
 
@@ -163,7 +180,8 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
 
   /// Whether any unit is on this rank in full.
   [[nodiscard]] bool anything_resident() const {
-    return std::any_of(units_.begin(), units_.end(), [](const FlatUnit& u) { return u.full.resident(); });
+    return std::any_of(
+        units_.begin(), units_.end(), [](const FlatUnit& u) { return u.full.resident(); });
   }
 
  private:
@@ -195,7 +213,10 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     u.shard = (at + world_size_ - 1) / world_size_;
   }
 
-  [[nodiscard]] int64_t rank() const { return world_size_ == 1 ? 0 : Group::world(runtime()).rank(); }
+  [[nodiscard]] int64_t rank() const {
+    return world_size_ == 1 ? 0 : Group::world(runtime()).rank();
+  }
+
   [[nodiscard]] int64_t shard_offset(const FlatUnit& u) const { return rank() * u.shard * kBytes; }
 
   [[nodiscard]] std::vector<strata_segment> segments_of_shard(const FlatUnit& u) const {
@@ -212,7 +233,8 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
   }
 
   void activate(int32_t unit) {
-    units_[static_cast<size_t>(unit)].active += units_[static_cast<size_t>(unit)].active == 0 ? 1 : 0;
+    units_[static_cast<size_t>(unit)].active +=
+        units_[static_cast<size_t>(unit)].active == 0 ? 1 : 0;
     for (const int32_t id : units_[static_cast<size_t>(unit)].needs) {
       gather(units_[static_cast<size_t>(id)]);
     }
@@ -222,8 +244,9 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     units_[static_cast<size_t>(unit)].active = 0;
     for (const int32_t id : units_[static_cast<size_t>(unit)].needs) {
       FlatUnit& u = units_[static_cast<size_t>(id)];
-      const bool used = std::any_of(u.users.begin(), u.users.end(),
-                                    [&](int32_t user) { return units_[static_cast<size_t>(user)].active != 0; });
+      const bool used = std::any_of(u.users.begin(), u.users.end(), [&](int32_t user) {
+        return units_[static_cast<size_t>(user)].active != 0;
+      });
       if (!used) {
         u.full.evict();
       }

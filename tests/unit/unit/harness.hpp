@@ -5,11 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "strata/cpp/strategy.hpp"
+#include "strata/torch/model.hpp"
+
 #include "border/errors.hpp"
 #include "border/object.hpp"
 #include "border/runtime.hpp"
-#include "strata/cpp/strategy.hpp"
-#include "strata/torch/model.hpp"
 #include "optim/views.hpp"
 #include "unit/assemble.hpp"
 #include "unit/memory.hpp"
@@ -32,18 +33,24 @@ class Rank {
  public:
   static constexpr uint64_t kSeed = 7;
 
-  Rank(std::unique_ptr<strata::Model> model, std::unique_ptr<strata::Strategy> strategy, comm::World* world = nullptr);
+  Rank(std::unique_ptr<strata::Model> model,
+       std::unique_ptr<strata::Strategy> strategy,
+       comm::World* world = nullptr);
   ~Rank();
 
   /// Forward, backward and SGD on one batch; returns the loss before the update.
   float step(const std::vector<std::pair<std::string, at::Tensor>>& batch, double lr);
   /// The forward and backward half alone.
   float backward(const std::vector<std::pair<std::string, at::Tensor>>& batch);
+
   void abort() { tracker_->abort(); }
 
   [[nodiscard]] std::vector<optim::View>& views() { return views_; }
+
   [[nodiscard]] unit::Model& model() { return *model_; }
+
   [[nodiscard]] unit::Memory& memory() { return memory_; }
+
   /// The whole gradient of a parameter, from this rank's views (one rank: all of it). Undefined: untouched.
   at::Tensor gradient(const std::string& param);
 
@@ -59,6 +66,5 @@ class Rank {
   std::vector<optim::View> views_;
   strata_step_ctx ctx_{};
 };
-
 
 }  // namespace strata::testing

@@ -14,7 +14,8 @@ Cell& ScenarioModel::add(const std::string& name,
   Cell cell = Cell::make(std::move(forward));
   for (const auto& [key, shape] : params) {
     const bool frozen = key.back() == '!';
-    cell->register_parameter(frozen ? key.substr(0, key.size() - 1) : key, at::empty(shape), !frozen);
+    cell->register_parameter(
+        frozen ? key.substr(0, key.size() - 1) : key, at::empty(shape), !frozen);
   }
   root_->register_module(name, cell.ptr());
   return cells_.emplace(name, cell).first->second;
@@ -31,7 +32,9 @@ Tensors ScenarioModel::forward(const Tensors& batch, Mode) {
   return out;
 }
 
-void ScenarioModel::init_value(const torch::nn::Module&, const std::string&, at::Tensor& out,
+void ScenarioModel::init_value(const torch::nn::Module&,
+                               const std::string&,
+                               at::Tensor& out,
                                const at::Generator& generator) {
   out.normal_(0.0, 0.5, generator);
 }

@@ -1,13 +1,13 @@
 // Small models made of units with arbitrary forwards, for comparing a sharded run with a plain one.
 #pragma once
 
-#include <torch/nn/module.h>
-
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <torch/nn/module.h>
 
 #include "strata/torch/model.hpp"
 
@@ -36,16 +36,21 @@ class ScenarioModel final : public Model {
   using Forward = std::function<at::Tensor(ScenarioModel&, at::Tensor)>;
   using Build = std::function<void(ScenarioModel&)>;
 
-  ScenarioModel(Build build, Forward forward) : build_(std::move(build)), forward_(std::move(forward)) {}
+  ScenarioModel(Build build, Forward forward)
+      : build_(std::move(build)), forward_(std::move(forward)) {}
 
   /// Adds a unit whose parameters have the given shapes; names ending in "!" are frozen.
-  Cell& add(const std::string& name, const std::vector<std::pair<std::string, std::vector<int64_t>>>& params,
+  Cell& add(const std::string& name,
+            const std::vector<std::pair<std::string, std::vector<int64_t>>>& params,
             CellImpl::Forward forward);
+
   Cell& cell(const std::string& name) { return cells_.at(name); }
 
   std::shared_ptr<torch::nn::Module> build() override;
   Tensors forward(const Tensors& batch, Mode mode) override;
-  void init_value(const torch::nn::Module& module, const std::string& leaf, at::Tensor& out,
+  void init_value(const torch::nn::Module& module,
+                  const std::string& leaf,
+                  at::Tensor& out,
                   const at::Generator& generator) override;
 
  private:

@@ -18,7 +18,9 @@ struct Scenario {
   bool integers = false;
 };
 
-void PrintTo(const Scenario& s, std::ostream* out) { *out << s.name; }
+void PrintTo(const Scenario& s, std::ostream* out) {
+  *out << s.name;
+}
 
 at::Tensor input_of(const Scenario& s, uint64_t seed) {
   const at::Generator g = at::make_generator<at::CPUGeneratorImpl>(seed);
@@ -56,7 +58,12 @@ struct Plain {
     return STRATA_OK;
   }
 
-  static strata_rc param(void* ctx, int32_t, strata_str name, strata_str, strata_native_tensor* tensor, uint32_t,
+  static strata_rc param(void* ctx,
+                         int32_t,
+                         strata_str name,
+                         strata_str,
+                         strata_native_tensor* tensor,
+                         uint32_t,
                          int32_t* out) {
     auto& self = *static_cast<Plain*>(ctx);
     *out = static_cast<int32_t>(self.params.size());
@@ -65,15 +72,21 @@ struct Plain {
   }
 
   static strata_rc borrow(void*, int32_t, int32_t, strata_str) { return STRATA_OK; }
-  static strata_rc buffer(void*, int32_t, strata_str, strata_native_tensor*, int32_t) { return STRATA_OK; }
+
+  static strata_rc buffer(void*, int32_t, strata_str, strata_native_tensor*, int32_t) {
+    return STRATA_OK;
+  }
 
   ScenarioModel model;
   std::vector<std::pair<std::string, at::Tensor>> params;
 };
 
-at::Tensor lin(CellImpl& c, const at::Tensor& x) { return at::linear(x, c.p("w"), c.p("b")); }
+at::Tensor lin(CellImpl& c, const at::Tensor& x) {
+  return at::linear(x, c.p("w"), c.p("b"));
+}
 
-const std::vector<std::pair<std::string, std::vector<int64_t>>> kLinear = {{"w", {6, 6}}, {"b", {6}}};
+const std::vector<std::pair<std::string, std::vector<int64_t>>> kLinear = {{"w", {6, 6}},
+                                                                           {"b", {6}}};
 
 ScenarioModel::Build cells(std::vector<std::pair<std::string, CellImpl::Forward>> list) {
   return [list](ScenarioModel& m) {
@@ -84,12 +97,15 @@ ScenarioModel::Build cells(std::vector<std::pair<std::string, CellImpl::Forward>
 }
 
 // A unit of one weight with the given shape between two linear units, so that it has a gradient on both sides.
-Scenario weight_used_by(const char* name, std::vector<int64_t> shape,
+Scenario weight_used_by(const char* name,
+                        std::vector<int64_t> shape,
                         std::function<at::Tensor(const at::Tensor&, const at::Tensor&)> op) {
   return {name,
           [shape, op](ScenarioModel& m) {
             m.add("before", kLinear, lin);
-            m.add("mid", {{"w", shape}}, [op](CellImpl& c, const at::Tensor& x) { return op(x, c.p("w")); });
+            m.add("mid", {{"w", shape}}, [op](CellImpl& c, const at::Tensor& x) {
+              return op(x, c.p("w"));
+            });
             m.add("after", kLinear, lin);
           },
           [](ScenarioModel& m, at::Tensor x) {
@@ -106,20 +122,30 @@ std::vector<Scenario> saved_weights() {
       weight_used_by("linear", {6, 6}, [](auto& x, auto& w) { return at::linear(x, w); }),
       weight_used_by("matmul", {6, 6}, [](auto& x, auto& w) { return at::matmul(x, w); }),
       weight_used_by("transposed", {6, 6}, [](auto& x, auto& w) { return at::mm(x, w.t()); }),
-      weight_used_by("narrow", {9, 6}, [](auto& x, auto& w) { return at::mm(x, w.narrow(0, 2, 6)); }),
-      weight_used_by("bmm", {2, 6, 6},
+      weight_used_by(
+          "narrow", {9, 6}, [](auto& x, auto& w) { return at::mm(x, w.narrow(0, 2, 6)); }),
+      weight_used_by("bmm",
+                     {2, 6, 6},
                      [](auto& x, auto& w) { return at::bmm(x.expand({2, 4, 6}), w).sum(0); }),
-      weight_used_by("einsum", {6, 6}, [](auto& x, auto& w) { return at::einsum("bi,ij->bj", {x, w}); }),
-      weight_used_by("conv", {3, 1, 3},
-                     [](auto& x, auto& w) { return at::conv1d(x.unsqueeze(1), w, {}, 1, 1).sum(1); }),
+      weight_used_by(
+          "einsum", {6, 6}, [](auto& x, auto& w) { return at::einsum("bi,ij->bj", {x, w}); }),
+      weight_used_by(
+          "conv",
+          {3, 1, 3},
+          [](auto& x, auto& w) { return at::conv1d(x.unsqueeze(1), w, {}, 1, 1).sum(1); }),
       weight_used_by("layer_norm", {6}, [](auto& x, auto& w) { return at::layer_norm(x, {6}, w); }),
-      weight_used_by("view_of_weight", {36}, [](auto& x, auto& w) { return at::mm(x, w.view({6, 6})); }),
+      weight_used_by(
+          "view_of_weight", {36}, [](auto& x, auto& w) { return at::mm(x, w.view({6, 6})); }),
       {"embedding",
        [](ScenarioModel& m) {
-         m.add("emb", {{"w", {5, 6}}}, [](CellImpl& c, const at::Tensor& x) { return at::embedding(c.p("w"), x); });
+         m.add("emb", {{"w", {5, 6}}}, [](CellImpl& c, const at::Tensor& x) {
+           return at::embedding(c.p("w"), x);
+         });
          m.add("after", kLinear, lin);
        },
-       [](ScenarioModel& m, at::Tensor x) { return m.cell("after")(m.cell("emb")(x)).pow(2).mean(); },
+       [](ScenarioModel& m, at::Tensor x) {
+         return m.cell("after")(m.cell("emb")(x)).pow(2).mean();
+       },
        {4, 3},
        true},
   };
@@ -142,12 +168,17 @@ void inner_unit_then_late_branch(ScenarioModel& m) {
 }
 
 std::vector<Scenario> in_place() {
-  const CellImpl::Forward relu_out = [](CellImpl& c, const at::Tensor& x) { return lin(c, x).relu_(); };
+  const CellImpl::Forward relu_out = [](CellImpl& c, const at::Tensor& x) {
+    return lin(c, x).relu_();
+  };
   const CellImpl::Forward on_input = [](CellImpl& c, at::Tensor x) { return lin(c, x.mul_(0.5)); };
-  const CellImpl::Forward view_out = [](CellImpl& c, const at::Tensor& x) { return lin(c, x).view({2, 12}); };
+  const CellImpl::Forward view_out = [](CellImpl& c, const at::Tensor& x) {
+    return lin(c, x).view({2, 12});
+  };
   return {
       {"in_place_inside", cells({{"a", relu_out}, {"b", relu_out}, {"c", lin}}), three},
-      {"in_place_on_output", cells({{"a", lin}, {"b", lin}, {"c", lin}}),
+      {"in_place_on_output",
+       cells({{"a", lin}, {"b", lin}, {"c", lin}}),
        [](ScenarioModel& m, at::Tensor x) {
          at::Tensor y = m.cell("a")(x);
          y.add_(1.0).relu_();
@@ -155,11 +186,13 @@ std::vector<Scenario> in_place() {
          z += x;
          return m.cell("c")(z).pow(2).mean();
        }},
-      {"in_place_on_input", cells({{"a", lin}, {"b", on_input}, {"c", on_input}}),
+      {"in_place_on_input",
+       cells({{"a", lin}, {"b", on_input}, {"c", on_input}}),
        [](ScenarioModel& m, at::Tensor x) {
          return m.cell("c")(m.cell("b")(m.cell("a")(x).clone()).clone()).pow(2).mean();
        }},
-      {"view_output_then_in_place", cells({{"a", view_out}, {"b", lin}, {"c", lin}}),
+      {"view_output_then_in_place",
+       cells({{"a", view_out}, {"b", lin}, {"c", lin}}),
        [](ScenarioModel& m, at::Tensor x) {
          at::Tensor y = m.cell("a")(x);
          y.mul_(2.0);
@@ -167,7 +200,8 @@ std::vector<Scenario> in_place() {
          z.view({-1}).add_(1.0);
          return m.cell("c")(z).pow(2).mean();
        }},
-      {"residual", cells({{"a", relu_out}, {"b", lin}, {"c", lin}}),
+      {"residual",
+       cells({{"a", relu_out}, {"b", lin}, {"c", lin}}),
        [](ScenarioModel& m, at::Tensor x) {
          at::Tensor y = m.cell("a")(x);
          at::Tensor z = m.cell("b")(y);
@@ -194,17 +228,22 @@ std::vector<Scenario> called_again() {
       {"called_twice_both_checkpointed", linear3, twice(true, true)},
       {"called_twice_first_checkpointed", linear3, twice(true, false)},
       {"called_twice_second_checkpointed", linear3, twice(false, true)},
-      {"checkpoint_across_units", linear3,
+      {"checkpoint_across_units",
+       linear3,
        [](ScenarioModel& m, at::Tensor x) {
-         const auto bc = [&m](at::Tensor t) { return m.cell("c")(at::tanh(m.cell("b")(std::move(t)))); };
+         const auto bc = [&m](at::Tensor t) {
+           return m.cell("c")(at::tanh(m.cell("b")(std::move(t))));
+         };
          return checkpointed(bc, m.cell("a")(x)).pow(2).mean();
        }},
-      {"one_tensor_into_three_units", linear3,
+      {"one_tensor_into_three_units",
+       linear3,
        [](ScenarioModel& m, at::Tensor x) {
          const at::Tensor h = at::tanh(x * 2.0).requires_grad_(true);
          return (m.cell("a")(h) * m.cell("b")(h) + m.cell("c")(h)).pow(2).mean();
        }},
-      {"output_not_in_the_loss", linear3,
+      {"output_not_in_the_loss",
+       linear3,
        [](ScenarioModel& m, at::Tensor x) {
          const at::Tensor y = m.cell("a")(x);
          m.cell("b")(y);
@@ -220,9 +259,12 @@ std::vector<Scenario> special_parameters() {
   return {
       {"tied_weight",
        [](ScenarioModel& m) {
-         Cell& first = m.add("emb", {{"w", {6, 6}}}, [](CellImpl& c, const at::Tensor& x) { return at::mm(x, c.p("w")); });
+         Cell& first = m.add("emb", {{"w", {6, 6}}}, [](CellImpl& c, const at::Tensor& x) {
+           return at::mm(x, c.p("w"));
+         });
          m.add("mid", kLinear, lin);
-         Cell& head = m.add("head", {}, [](CellImpl& c, const at::Tensor& x) { return at::mm(x, c.p("w").t()); });
+         Cell& head = m.add(
+             "head", {}, [](CellImpl& c, const at::Tensor& x) { return at::mm(x, c.p("w").t()); });
          head->register_parameter("w", first->p("w"));
        },
        [](ScenarioModel& m, at::Tensor x) {
@@ -279,7 +321,8 @@ bool same_bits(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor x = a.contiguous();
   const at::Tensor y = b.contiguous();
   return x.sizes() == y.sizes() &&
-         std::memcmp(x.const_data_ptr(), y.const_data_ptr(), static_cast<size_t>(x.numel()) * 4) == 0;
+         std::memcmp(x.const_data_ptr(), y.const_data_ptr(), static_cast<size_t>(x.numel()) * 4) ==
+             0;
 }
 
 std::vector<int32_t> outermost(const unit::Model& model) {
@@ -313,7 +356,9 @@ void expect_plain_bits(const Scenario& s, bool recomputed) {
     for (const auto& [name, tensor] : plain.params) {
       const at::Tensor got = rank.gradient(name);
       ASSERT_EQ(got.defined(), tensor.grad().defined()) << name;
-      EXPECT_TRUE(!got.defined() || same_bits(got, tensor.grad())) << name << "\n" << got << "\n" << tensor.grad();
+      EXPECT_TRUE(!got.defined() || same_bits(got, tensor.grad())) << name << "\n"
+                                                                   << got << "\n"
+                                                                   << tensor.grad();
     }
     EXPECT_FALSE(flat.anything_resident());
     rank.step({{"x", x.clone()}}, 0.0);  // clears gradients
@@ -321,7 +366,9 @@ void expect_plain_bits(const Scenario& s, bool recomputed) {
   }
 }
 
-TEST_P(UnitSemantics, GradientsEqualThePlainRunToTheBit) { expect_plain_bits(GetParam(), false); }
+TEST_P(UnitSemantics, GradientsEqualThePlainRunToTheBit) {
+  expect_plain_bits(GetParam(), false);
+}
 
 TEST_P(UnitSemantics, GradientsEqualThePlainRunToTheBitWhenUnitsAreRecomputed) {
   const std::string name = GetParam().name;
@@ -331,27 +378,34 @@ TEST_P(UnitSemantics, GradientsEqualThePlainRunToTheBitWhenUnitsAreRecomputed) {
   expect_plain_bits(GetParam(), true);
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, UnitSemantics, ::testing::ValuesIn(all_scenarios()),
+INSTANTIATE_TEST_SUITE_P(Scenarios,
+                         UnitSemantics,
+                         ::testing::ValuesIn(all_scenarios()),
                          [](const auto& scenario) { return std::string(scenario.param.name); });
 
 TEST(UnitFailures, ATensorEscapingBySidePathIsNamedWithParameterAndUnit) {
-  const Scenario s{"side_path", cells({{"a", lin}, {"b", lin}, {"c", lin}}), [](ScenarioModel& m, at::Tensor x) {
-                     return at::linear(m.cell("b")(m.cell("a")(x)), m.cell("c")->p("w")).sum();
-                   }};
+  const Scenario s{
+      "side_path", cells({{"a", lin}, {"b", lin}, {"c", lin}}), [](ScenarioModel& m, at::Tensor x) {
+        return at::linear(m.cell("b")(m.cell("a")(x)), m.cell("c")->p("w")).sum();
+      }};
   Rank rank(std::make_unique<ScenarioModel>(s.build, s.forward), std::make_unique<FlatStrategy>());
 
   try {
     rank.backward({{"x", input_of(s, 0)}});
     FAIL() << "no error";
   } catch (const std::exception& e) {
-    EXPECT_NE(std::string(e.what()).find("parameter \"c.w\" of unit \"c\""), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("parameter \"c.w\" of unit \"c\""), std::string::npos)
+        << e.what();
   }
 }
 
 TEST(UnitFailures, AUnitThatChangesItsInputCannotBeRecomputed) {
   const CellImpl::Forward on_input = [](CellImpl& c, at::Tensor x) { return lin(c, x.mul_(0.5)); };
-  const Scenario s{"on_input", cells({{"a", lin}, {"b", on_input}, {"c", lin}}),
-                   [](ScenarioModel& m, at::Tensor x) { return m.cell("c")(m.cell("b")(m.cell("a")(x).clone())).sum(); }};
+  const Scenario s{"on_input",
+                   cells({{"a", lin}, {"b", on_input}, {"c", lin}}),
+                   [](ScenarioModel& m, at::Tensor x) {
+                     return m.cell("c")(m.cell("b")(m.cell("a")(x).clone())).sum();
+                   }};
   Rank rank(std::make_unique<ScenarioModel>(s.build, s.forward), std::make_unique<FlatStrategy>());
   rank.model().set_recomputed({2});
 
@@ -359,7 +413,8 @@ TEST(UnitFailures, AUnitThatChangesItsInputCannotBeRecomputed) {
     rank.backward({{"x", input_of(s, 0)}});
     FAIL() << "no error";
   } catch (const std::exception& e) {
-    EXPECT_NE(std::string(e.what()).find("changes its input in place"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("changes its input in place"), std::string::npos)
+        << e.what();
   }
 }
 
@@ -381,7 +436,8 @@ void expect_recovery(const Scenario& s, Bomb& bomb) {
 
   EXPECT_FALSE(flat.anything_resident());
   for (uint64_t i = 0; i < 3; ++i) {
-    EXPECT_EQ(failing.step({{"x", input_of(s, i)}}, 0.1), fresh.step({{"x", input_of(s, i)}}, 0.1)) << i;
+    EXPECT_EQ(failing.step({{"x", input_of(s, i)}}, 0.1), fresh.step({{"x", input_of(s, i)}}, 0.1))
+        << i;
   }
 }
 

@@ -46,16 +46,47 @@ typedef struct strata_communicator_api {
   strata_rc (*describe)(void* self, strata_communicator_caps* out);
   strata_rc (*group_new)(void* self, const strata_group_args* args, void** out);
   void (*group_free)(void* self, void* group);
-  strata_rc (*all_reduce)(void* self, void* group, void* data, int64_t count, int32_t dtype, int32_t op,
-                          strata_stream* stream, void** work);
-  strata_rc (*reduce_scatter)(void* self, void* group, const void* in, void* out, int64_t count, int32_t dtype,
-                              int32_t op, strata_stream* stream, void** work);
-  strata_rc (*all_gather)(void* self, void* group, const void* in, void* out, int64_t count, int32_t dtype,
-                          strata_stream* stream, void** work);
-  strata_rc (*broadcast)(void* self, void* group, void* data, int64_t count, int32_t dtype, int32_t root,
-                         strata_stream* stream, void** work);
-  strata_rc (*all_to_all)(void* self, void* group, const void* in, void* out, int64_t count, int32_t dtype,
-                          strata_stream* stream, void** work);
+  strata_rc (*all_reduce)(void* self,
+                          void* group,
+                          void* data,
+                          int64_t count,
+                          int32_t dtype,
+                          int32_t op,
+                          strata_stream* stream,
+                          void** work);
+  strata_rc (*reduce_scatter)(void* self,
+                              void* group,
+                              const void* in,
+                              void* out,
+                              int64_t count,
+                              int32_t dtype,
+                              int32_t op,
+                              strata_stream* stream,
+                              void** work);
+  strata_rc (*all_gather)(void* self,
+                          void* group,
+                          const void* in,
+                          void* out,
+                          int64_t count,
+                          int32_t dtype,
+                          strata_stream* stream,
+                          void** work);
+  strata_rc (*broadcast)(void* self,
+                         void* group,
+                         void* data,
+                         int64_t count,
+                         int32_t dtype,
+                         int32_t root,
+                         strata_stream* stream,
+                         void** work);
+  strata_rc (*all_to_all)(void* self,
+                          void* group,
+                          const void* in,
+                          void* out,
+                          int64_t count,
+                          int32_t dtype,
+                          strata_stream* stream,
+                          void** work);
   strata_rc (*barrier)(void* self, void* group);
   strata_rc (*wait)(void* self, void* work, strata_stream* stream);
   /* Makes every rank that waits in this group, here or elsewhere, return STRATA_E_COMM with the reason. [any] */

@@ -45,9 +45,11 @@ typedef struct strata_named_number {
 /* What a point hands over. Borrowed until the call returns. */
 typedef struct strata_hook_ctx {
   strata_hdr h;
-  int64_t batch_idx;  /* iter points: in-epoch index (epoch loop) or global iteration (iteration loop); else -1 */
+  int64_t
+      batch_idx; /* iter points: in-epoch index (epoch loop) or global iteration (iteration loop); else -1 */
   int64_t batch_size; /* samples of this rank's batch; else 0 */
-  const strata_named_number* numbers; /* after_*_iter: log values of this rank; after_*_epoch of val and test: metrics */
+  const strata_named_number*
+      numbers; /* after_*_iter: log values of this rank; after_*_epoch of val and test: metrics */
   uint64_t n_numbers;
   const strata_named_tensor* batch; /* iter points */
   uint64_t n_batch;

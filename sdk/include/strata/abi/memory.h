@@ -40,7 +40,8 @@ typedef struct strata_memory_api {
    *     "unit_grad"  gradients of a unit until they are reduced
    *     "comm"       staging of collectives
    * Any other tag has an account as well, and counts as coming and going. */
-  strata_rc (*buffer_new)(strata_runtime* rt, int64_t bytes, uint32_t flags, strata_str tag, strata_buffer** out);
+  strata_rc (*buffer_new)(
+      strata_runtime* rt, int64_t bytes, uint32_t flags, strata_str tag, strata_buffer** out);
   void (*buffer_free)(strata_buffer* b);
   /* Brings memory of undefined content (NaN in debug mode); nothing if it is resident. */
   strata_rc (*make_resident)(strata_buffer* b, strata_stream* stream);
@@ -68,16 +69,25 @@ typedef struct strata_param_api {
   /* Makes the parameter live at byte_offset of the buffer from now on, with dtype and its shape and strides
    * (NULL: as described). Once per parameter. KEEP copies its present value there; the buffer must be resident
    * for that. */
-  strata_rc (*bind_view)(strata_runtime* rt, int32_t param, strata_buffer* b, int64_t byte_offset, int32_t dtype,
-                         const int64_t* strides, int32_t keep);
+  strata_rc (*bind_view)(strata_runtime* rt,
+                         int32_t param,
+                         strata_buffer* b,
+                         int64_t byte_offset,
+                         int32_t dtype,
+                         const int64_t* strides,
+                         int32_t keep);
   /* The same for its gradient: backward then adds to this memory in place. The host zeroes it at zero_grad when
    * it is resident, at make_resident otherwise. */
-  strata_rc (*bind_grad_view)(strata_runtime* rt, int32_t param, strata_buffer* b, int64_t byte_offset,
-                              int32_t dtype);
+  strata_rc (*bind_grad_view)(
+      strata_runtime* rt, int32_t param, strata_buffer* b, int64_t byte_offset, int32_t dtype);
   /* For a parameter without a bound gradient: moves (accumulate = 0) or adds (1) its gradient, cast to dtype, to
    * dst of numel elements and drops it. *had = 0 and dst untouched when there is none. In unit_grads_ready or
    * backward_done. */
-  strata_rc (*grad_take)(strata_runtime* rt, int32_t param, void* dst, int32_t dtype, int32_t accumulate,
+  strata_rc (*grad_take)(strata_runtime* rt,
+                         int32_t param,
+                         void* dst,
+                         int32_t dtype,
+                         int32_t accumulate,
                          int32_t* had);
   /* Whether backward reached the parameter since the last zero_grad, on this rank or as set_touched() said. Those
    * not touched are left alone by the optimizer. */

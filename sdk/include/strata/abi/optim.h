@@ -86,7 +86,7 @@ typedef struct strata_wrapper_begin_args {
 
 typedef struct strata_step_result {
   strata_hdr h;
-  double grad_norm; /* NaN when it was not computed */
+  double grad_norm;  /* NaN when it was not computed */
   double loss_scale; /* the scale used in this update's backward; 1 without scaler */
   int32_t skipped;   /* 1: inf or NaN in the gradients, nothing was updated */
   int32_t reserved;
@@ -95,7 +95,9 @@ typedef struct strata_step_result {
 typedef struct strata_optim_wrapper_api {
   strata_object_api base;
   strata_rc (*begin)(void* self, const strata_wrapper_begin_args* args);
-  strata_rc (*context_enter)(void* self, const strata_step_ctx* ctx); /* around preprocess and forward, also val and test */
+  strata_rc (*context_enter)(
+      void* self,
+      const strata_step_ctx* ctx); /* around preprocess and forward, also val and test */
   strata_rc (*context_exit)(void* self, const strata_step_ctx* ctx);
   /* The window that iteration `iter` belongs to: its micro-batches and this one's index in it. * */
   strata_rc (*window)(void* self, int64_t iter, int32_t* micro, int32_t* n_micro);
@@ -113,29 +115,34 @@ typedef struct strata_optim_wrapper_api {
 
 typedef struct strata_scheduler_desc {
   strata_hdr h;
-  strata_str param;    /* "lr", "momentum" or a hyper-parameter's name */
-  int64_t begin;       /* epochs or iterations */
-  int64_t end;         /* exclusive; -1: the run's */
+  strata_str param; /* "lr", "momentum" or a hyper-parameter's name */
+  int64_t begin;    /* epochs or iterations */
+  int64_t end;      /* exclusive; -1: the run's */
   int32_t by_epoch;
   int32_t convert_to_iter_based;
   strata_str monitor; /* not empty: steps after validation on this metric instead */
-  const strata_str* also; /* further hyper-parameters, driven where the optimizer has them; the object's life */
+  const strata_str*
+      also; /* further hyper-parameters, driven where the optimizer has them; the object's life */
   uint64_t n_also;
-  int32_t by_update; /* 1: counts the optimizer's updates, skipped ones left out; by_epoch is not read */
+  int32_t
+      by_update; /* 1: counts the optimizer's updates, skipped ones left out; by_epoch is not read */
   int32_t reserved;
 } strata_scheduler_desc;
 
 typedef struct strata_scheduler_args {
   strata_hdr h;
-  int64_t t;       /* steps since begin: 0 at begin */
-  int64_t length;  /* end - begin; by_update without end: updates of the run if none is skipped, 0 when unknown */
-  double base;     /* the group's initial value */
-  double current;  /* the value as it is now */
-  double metric;   /* of `monitor`, else NaN */
+  int64_t t; /* steps since begin: 0 at begin */
+  int64_t
+      length; /* end - begin; by_update without end: updates of the run if none is skipped, 0 when unknown */
+  double base;    /* the group's initial value */
+  double current; /* the value as it is now */
+  double metric;  /* of `monitor`, else NaN */
   int32_t group;
-  int32_t epoch_length; /* iterations of an epoch when converted from epochs to iterations, else 1 */
-  int32_t n_groups; /* groups of parameters; group n_groups, if it comes, is the reference free of multipliers */
-  int32_t param;    /* 0: desc.param; i: desc.also[i - 1] */
+  int32_t
+      epoch_length; /* iterations of an epoch when converted from epochs to iterations, else 1 */
+  int32_t
+      n_groups; /* groups of parameters; group n_groups, if it comes, is the reference free of multipliers */
+  int32_t param; /* 0: desc.param; i: desc.also[i - 1] */
 } strata_scheduler_args;
 
 typedef struct strata_param_scheduler_api {

@@ -31,19 +31,45 @@ typedef struct strata_comm_api {
   int32_t (*rank)(const strata_group* g);
   int32_t (*size)(const strata_group* g);
   /* In place. */
-  strata_rc (*all_reduce)(strata_group* g, void* data, int64_t count, int32_t dtype, int32_t op,
-                          strata_stream* stream, strata_work** out);
+  strata_rc (*all_reduce)(strata_group* g,
+                          void* data,
+                          int64_t count,
+                          int32_t dtype,
+                          int32_t op,
+                          strata_stream* stream,
+                          strata_work** out);
   /* in: size() * count elements; out: the count elements of this rank's slice. out may be that slice of in. */
-  strata_rc (*reduce_scatter)(strata_group* g, const void* in, void* out, int64_t count, int32_t dtype, int32_t op,
-                              strata_stream* stream, strata_work** work);
+  strata_rc (*reduce_scatter)(strata_group* g,
+                              const void* in,
+                              void* out,
+                              int64_t count,
+                              int32_t dtype,
+                              int32_t op,
+                              strata_stream* stream,
+                              strata_work** work);
   /* in: count elements; out: size() * count. in may be this rank's slice of out. */
-  strata_rc (*all_gather)(strata_group* g, const void* in, void* out, int64_t count, int32_t dtype,
-                          strata_stream* stream, strata_work** work);
-  strata_rc (*broadcast)(strata_group* g, void* data, int64_t count, int32_t dtype, int32_t root,
-                         strata_stream* stream, strata_work** work);
+  strata_rc (*all_gather)(strata_group* g,
+                          const void* in,
+                          void* out,
+                          int64_t count,
+                          int32_t dtype,
+                          strata_stream* stream,
+                          strata_work** work);
+  strata_rc (*broadcast)(strata_group* g,
+                         void* data,
+                         int64_t count,
+                         int32_t dtype,
+                         int32_t root,
+                         strata_stream* stream,
+                         strata_work** work);
   /* in, out: size() * count elements; slice r goes to rank r. */
-  strata_rc (*all_to_all)(strata_group* g, const void* in, void* out, int64_t count, int32_t dtype,
-                          strata_stream* stream, strata_work** work);
+  strata_rc (*all_to_all)(strata_group* g,
+                          const void* in,
+                          void* out,
+                          int64_t count,
+                          int32_t dtype,
+                          strata_stream* stream,
+                          strata_work** work);
   strata_rc (*barrier)(strata_group* g);
   strata_rc (*wait)(strata_work* work, strata_stream* stream);
   /* Bytes this rank sent since the start, for the account. */
@@ -79,7 +105,8 @@ typedef struct strata_autograd_api {
   /* Floating-point inputs of the unit are cast to dtype whenever its forward begins, from now on. Those of unit 0 are
    * the fields of the batch; names: only these, by field name or by position ("0"); n = 0: all. Not before
    * plan_units(). */
-  strata_rc (*cast_inputs)(strata_runtime* rt, int32_t unit, int32_t dtype, const strata_str* names, uint64_t n);
+  strata_rc (*cast_inputs)(
+      strata_runtime* rt, int32_t unit, int32_t dtype, const strata_str* names, uint64_t n);
 } strata_autograd_api;
 
 /* --- message hub -------------------------------------------------------------------------------------- */
@@ -89,7 +116,8 @@ typedef struct strata_autograd_api {
 
 typedef struct strata_hub_api {
   strata_hdr h;
-  strata_rc (*update_scalar)(strata_runtime* rt, strata_str key, double value, int64_t count, int32_t resumed);
+  strata_rc (*update_scalar)(
+      strata_runtime* rt, strata_str key, double value, int64_t count, int32_t resumed);
   strata_rc (*scalar)(strata_runtime* rt, strata_str key, double* current); /* STRATA_E_NOT_FOUND */
   strata_rc (*set_text)(strata_runtime* rt, strata_str key, strata_str value, int32_t resumed);
   strata_rc (*text)(strata_runtime* rt, strata_str key, strata_str* out); /* valid until changed */
@@ -134,10 +162,10 @@ typedef struct strata_runner_api {
   strata_hdr h;
   int32_t (*rank)(strata_runtime* rt);
   int32_t (*world_size)(strata_runtime* rt);
-  strata_rc (*progress)(strata_runtime* rt, strata_progress* out);   /* not collective */
-  strata_str (*work_dir)(strata_runtime* rt);                        /* valid for the run */
-  strata_str (*log_dir)(strata_runtime* rt);                         /* work_dir/<timestamp> */
-  strata_str (*experiment_name)(strata_runtime* rt);                 /* "<experiment>_<timestamp>" */
+  strata_rc (*progress)(strata_runtime* rt, strata_progress* out); /* not collective */
+  strata_str (*work_dir)(strata_runtime* rt);                      /* valid for the run */
+  strata_str (*log_dir)(strata_runtime* rt);                       /* work_dir/<timestamp> */
+  strata_str (*experiment_name)(strata_runtime* rt);               /* "<experiment>_<timestamp>" */
   int64_t (*seed)(strata_runtime* rt);
   /* The learning rate of group 0 (name "lr") or another hyper-parameter; STRATA_E_NOT_FOUND. */
   strata_rc (*hyper)(strata_runtime* rt, strata_str name, double* out);
@@ -150,15 +178,22 @@ typedef struct strata_runner_api {
   strata_rc (*save_checkpoint)(strata_runtime* rt, const strata_save_args* args);
   /* Rank 0 removes. After every save asked for before, should one still be due; nothing when there is none. */
   strata_rc (*remove_checkpoint)(strata_runtime* rt, strata_str out_dir, strata_str name);
-  strata_rc (*stop_training)(strata_runtime* rt, strata_str reason); /* after this iteration, on all ranks */
+  strata_rc (*stop_training)(strata_runtime* rt,
+                             strata_str reason); /* after this iteration, on all ranks */
   /* The log processor's line and the values behind it, for the iteration or epoch that just ended. */
-  strata_rc (*log_after_iter)(strata_runtime* rt, int64_t batch_idx, int32_t mode, const strata_text_sink* line,
+  strata_rc (*log_after_iter)(strata_runtime* rt,
+                              int64_t batch_idx,
+                              int32_t mode,
+                              const strata_text_sink* line,
                               const strata_number_sink* tags);
-  strata_rc (*log_after_epoch)(strata_runtime* rt, int64_t batches, int32_t mode, const strata_text_sink* line,
+  strata_rc (*log_after_epoch)(strata_runtime* rt,
+                               int64_t batches,
+                               int32_t mode,
+                               const strata_text_sink* line,
                                const strata_number_sink* tags);
   /* Appends one line to vis_data/scalars.json (and what other visualizers do). Rank 0 writes. */
-  strata_rc (*add_scalars)(strata_runtime* rt, const strata_str* names, const double* values, uint64_t n,
-                           int64_t step);
+  strata_rc (*add_scalars)(
+      strata_runtime* rt, const strata_str* names, const double* values, uint64_t n, int64_t step);
   /* Writes the message hub as it is now into a checkpoint saved before; weights and counters stay. */
   strata_rc (*refresh_checkpoint)(strata_runtime* rt, strata_str out_dir, strata_str name);
 } strata_runner_api;

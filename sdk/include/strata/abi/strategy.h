@@ -22,8 +22,8 @@ typedef struct strata_param_desc {
   int64_t numel;
   int32_t ndim;
   int32_t dtype;
-  int32_t unit;  /* the unit that owns it */
-  int32_t group; /* the optimizer's parameter group, from 0; -1 when frozen */
+  int32_t unit;   /* the unit that owns it */
+  int32_t group;  /* the optimizer's parameter group, from 0; -1 when frozen */
   uint32_t flags; /* STRATA_PARAM_* */
   uint32_t reserved;
 } strata_param_desc;
@@ -51,8 +51,8 @@ typedef struct strata_model_desc {
 
 typedef struct strata_strategy_caps {
   strata_hdr h;
-  int32_t owns_storage;    /* 1: parameters may be absent between uses */
-  int32_t max_world;       /* 0: any; 1: one rank only */
+  int32_t owns_storage; /* 1: parameters may be absent between uses */
+  int32_t max_world;    /* 0: any; 1: one rank only */
   /* 0: the host seeds backward with 1 / world_size, so that reductions are plain sums in rank order, equal to one rank
    * that accumulates; 1: the strategy divides. */
   int32_t averages_itself;
@@ -136,16 +136,18 @@ typedef struct strata_estimate_args {
   int32_t world_size;
   int32_t optim_state_per_element; /* state numbers the optimizer keeps per element, e.g. 2 */
   int32_t accumulation;            /* micro-batches in a step */
-  int32_t asynchronous;            /* 1: collectives run beside the computation, so buffers are held ahead for them */
+  int32_t
+      asynchronous; /* 1: collectives run beside the computation, so buffers are held ahead for them */
 } strata_estimate_args;
 
 /* --- events --------------------------------------------------------------------------------------------- */
 
 enum {
-  STRATA_CTX_LAST_MICRO = 1, /* an update follows this backward: gradients must be synchronised in it */
-  STRATA_CTX_RECOMPUTE = 2,  /* forward inside backward: post_forward must not evict */
-  STRATA_CTX_EVAL = 4,       /* no backward will follow */
-  STRATA_CTX_ERROR = 8       /* unwinding from an exception */
+  STRATA_CTX_LAST_MICRO =
+      1, /* an update follows this backward: gradients must be synchronised in it */
+  STRATA_CTX_RECOMPUTE = 2, /* forward inside backward: post_forward must not evict */
+  STRATA_CTX_EVAL = 4,      /* no backward will follow */
+  STRATA_CTX_ERROR = 8      /* unwinding from an exception */
 };
 
 /* The same object for a whole iteration; flags change between calls. */
@@ -189,18 +191,23 @@ typedef struct strata_strategy_api {
   /* Before the model is built. Groups may be made here. */
   strata_rc (*setup_env)(void* self, const strata_setup_args* args);
   /* Model known, nothing allocated. plan: one entry per unit. The description stays valid for the run. */
-  strata_rc (*plan_units)(void* self, const strata_model_desc* model, strata_unit_plan* plan); /* * */
+  strata_rc (*plan_units)(void* self,
+                          const strata_model_desc* model,
+                          strata_unit_plan* plan); /* * */
   /* Per unit that is not joined into another, in order: makes buffers, binds all parameters of the unit and of
    * those joined into it, lets the host fill them (init_unit for each), keeps what is this rank's. */
   strata_rc (*materialize)(void* self, int32_t unit); /* * */
   strata_rc (*materialize_done)(void* self);          /* after the last; buckets across units */
-  strata_rc (*optim_views)(void* self, const strata_optim_view_sink* out); /* *; after materialize_done */
+  strata_rc (*optim_views)(void* self,
+                           const strata_optim_view_sink* out); /* *; after materialize_done */
 
   strata_rc (*iter_begin)(void* self, const strata_step_ctx* ctx);
   strata_rc (*pre_forward)(void* self, int32_t unit, const strata_step_ctx* ctx);
   strata_rc (*post_forward)(void* self, int32_t unit, const strata_step_ctx* ctx);
-  strata_rc (*pre_backward)(void* self, int32_t unit, const strata_step_ctx* ctx);  /* [autograd] */
-  strata_rc (*post_backward)(void* self, int32_t unit, const strata_step_ctx* ctx); /* [autograd]; parameters may go */
+  strata_rc (*pre_backward)(void* self, int32_t unit, const strata_step_ctx* ctx); /* [autograd] */
+  strata_rc (*post_backward)(void* self,
+                             int32_t unit,
+                             const strata_step_ctx* ctx); /* [autograd]; parameters may go */
   /* [autograd]; all gradients that pass `pass` of this iteration gives the unit have been added. A unit has several
    * passes when parts of it are recomputed apart: a reduction must add. Not for units without trainable
    * parameters. */
@@ -212,8 +219,10 @@ typedef struct strata_strategy_api {
    * that the next iteration runs as if this one had not begun. */
   void (*abort_iter)(void* self, const strata_step_ctx* ctx);
 
-  strata_rc (*pre_step)(void* self, const strata_step_ctx* ctx);  /* before unscale, norm and update */
-  strata_rc (*post_step)(void* self, const strata_step_ctx* ctx); /* after it, also when it was skipped */
+  strata_rc (*pre_step)(void* self,
+                        const strata_step_ctx* ctx); /* before unscale, norm and update */
+  strata_rc (*post_step)(void* self,
+                         const strata_step_ctx* ctx); /* after it, also when it was skipped */
   /* NULL or STRATA_E_UNSUPPORTED: the host computes it from the optim views and their groups. */
   strata_rc (*grad_norm)(void* self, double p, double* out);
 

@@ -37,7 +37,8 @@ typedef struct strata_tensor_api {
   strata_hdr h;
   strata_rc (*view)(strata_tensor* t, strata_view* out);
   /* A fresh contiguous tensor, uninitialised, counted under "tensor". The caller releases it. */
-  strata_rc (*make)(strata_runtime* rt, int32_t dtype, int32_t ndim, const int64_t* shape, strata_tensor** out);
+  strata_rc (*make)(
+      strata_runtime* rt, int32_t dtype, int32_t ndim, const int64_t* shape, strata_tensor** out);
   void (*release)(strata_tensor* t);
   /* dst = src, cast if the dtypes differ; equal numel. */
   strata_rc (*copy)(strata_tensor* dst, strata_tensor* src, strata_stream* stream);

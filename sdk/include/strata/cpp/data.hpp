@@ -23,7 +23,8 @@ class STRATA_HIDDEN Sample {
   /// Makes or remakes a field; the old memory of that field stays readable until its next make.
   strata_array make(std::string_view name, int32_t dtype, std::span<const int64_t> shape) const {
     strata_array out{};
-    check(api().make(sample_, view(name), dtype, static_cast<int32_t>(shape.size()), shape.data(), &out));
+    check(api().make(
+        sample_, view(name), dtype, static_cast<int32_t>(shape.size()), shape.data(), &out));
     return out;
   }
 
@@ -48,7 +49,9 @@ class STRATA_HIDDEN Sample {
   }
 
   /// Uniform in [0, 1), 53 bits.
-  [[nodiscard]] double random_unit() const { return static_cast<double>(random() >> 11U) * 0x1.0p-53; }
+  [[nodiscard]] double random_unit() const {
+    return static_cast<double>(random() >> 11U) * 0x1.0p-53;
+  }
 
  private:
   static const strata_sample_api& api() { return service<strata_sample_api>(); }
@@ -65,6 +68,7 @@ class STRATA_HIDDEN Dataset : public Component {
   [[nodiscard]] virtual int64_t size() const = 0;
   /// Concurrent from several workers.
   virtual void get(int64_t index, const Sample& out) const = 0;
+
   /// JSON table of facts (classes, …).
   [[nodiscard]] virtual std::string meta() const { return {}; }
 };
@@ -90,7 +94,9 @@ class STRATA_HIDDEN Sampler : public Component {
 };
 
 /// Looks a tensor up among named ones. Errors: STRATA_E_NOT_FOUND listing the names.
-STRATA_HIDDEN inline strata_view find_view(const strata_named_tensor* items, uint64_t n, std::string_view name) {
+STRATA_HIDDEN inline strata_view find_view(const strata_named_tensor* items,
+                                           uint64_t n,
+                                           std::string_view name) {
   std::string names;
   for (uint64_t i = 0; i < n; ++i) {
     if (view(items[i].name) == name) {
@@ -111,7 +117,8 @@ class STRATA_HIDDEN Metric : public Component {
   virtual void process(const strata_metric_batch& batch) = 0;
   /// Numbers summed over ranks, in a fixed order.
   [[nodiscard]] virtual std::vector<std::pair<std::string, double>> state() const = 0;
-  [[nodiscard]] virtual std::vector<std::pair<std::string, double>> compute(std::span<const double> summed) const = 0;
+  [[nodiscard]] virtual std::vector<std::pair<std::string, double>> compute(
+      std::span<const double> summed) const = 0;
 };
 
 namespace detail {
@@ -123,25 +130,25 @@ STRATA_HIDDEN inline void put_all(const strata_number_sink* out,
   }
 }
 
-struct STRATA_HIDDEN DatasetThunks {
-  static Dataset& self(void* p) { return *static_cast<Dataset*>(p); }
+struct STRATA_HIDDEN DatasetThunks{static Dataset & self(void* p){return *static_cast<Dataset*>(p);
+}  // namespace detail
 
-  static strata_rc open(void* p) {
-    return guarded([&] { self(p).open(); });
-  }
+static strata_rc open(void* p) {
+  return guarded([&] { self(p).open(); });
+}
 
-  static strata_rc size(void* p, int64_t* out) {
-    return guarded([&] { *out = self(p).size(); });
-  }
+static strata_rc size(void* p, int64_t* out) {
+  return guarded([&] { *out = self(p).size(); });
+}
 
-  static strata_rc get(void* p, int64_t index, strata_sample* out) {
-    return guarded([&] { self(p).get(index, Sample(out)); });
-  }
+static strata_rc get(void* p, int64_t index, strata_sample* out) {
+  return guarded([&] { self(p).get(index, Sample(out)); });
+}
 
-  static strata_rc meta(void* p, const strata_text_sink* out) {
-    return guarded([&] { check(out->put(out->ctx, view(std::string_view(self(p).meta())))); });
-  }
-};
+static strata_rc meta(void* p, const strata_text_sink* out) {
+  return guarded([&] { check(out->put(out->ctx, view(std::string_view(self(p).meta())))); });
+}
+};  // namespace strata
 
 template <>
 struct KindOf<Dataset> {
@@ -149,17 +156,17 @@ struct KindOf<Dataset> {
 
   static const void* table() {
     using T = DatasetThunks;
-    static const strata_dataset_api api = {ObjectThunks<Dataset>::head<strata_dataset_api>(), &T::open, &T::size,
-                                           &T::get, &T::meta};
+    static const strata_dataset_api api = {
+        ObjectThunks<Dataset>::head<strata_dataset_api>(), &T::open, &T::size, &T::get, &T::meta};
     return &api;
   }
 };
 
-struct STRATA_HIDDEN TransformThunks {
-  static strata_rc apply(void* p, strata_sample* sample) {
+struct STRATA_HIDDEN TransformThunks{static strata_rc apply(void* p, strata_sample* sample){
     return guarded([&] { static_cast<Transform*>(p)->apply(Sample(sample)); });
-  }
-};
+}
+}
+;
 
 template <>
 struct KindOf<Transform> {
@@ -172,28 +179,29 @@ struct KindOf<Transform> {
   }
 };
 
-struct STRATA_HIDDEN SamplerThunks {
-  static Sampler& self(void* p) { return *static_cast<Sampler*>(p); }
+struct STRATA_HIDDEN SamplerThunks{static Sampler & self(void* p){return *static_cast<Sampler*>(p);
+}
 
-  static strata_rc begin(void* p, const strata_sampler_args* args) {
-    return guarded([&] { self(p).begin(*args); });
-  }
+static strata_rc begin(void* p, const strata_sampler_args* args) {
+  return guarded([&] { self(p).begin(*args); });
+}
 
-  static strata_rc length(void* p, int64_t* out) {
-    return guarded([&] { *out = self(p).length(); });
-  }
+static strata_rc length(void* p, int64_t* out) {
+  return guarded([&] { *out = self(p).length(); });
+}
 
-  static strata_rc set_epoch(void* p, int64_t epoch) {
-    return guarded([&] { self(p).set_epoch(epoch); });
-  }
+static strata_rc set_epoch(void* p, int64_t epoch) {
+  return guarded([&] { self(p).set_epoch(epoch); });
+}
 
-  static strata_rc indices(void* p, int64_t from, int64_t n, int64_t* out, uint8_t* padding) {
-    return guarded([&] {
-      const auto count = static_cast<size_t>(n);
-      self(p).indices(from, {out, count}, {padding, count});
-    });
-  }
-};
+static strata_rc indices(void* p, int64_t from, int64_t n, int64_t* out, uint8_t* padding) {
+  return guarded([&] {
+    const auto count = static_cast<size_t>(n);
+    self(p).indices(from, {out, count}, {padding, count});
+  });
+}
+}
+;
 
 template <>
 struct KindOf<Sampler> {
@@ -201,31 +209,35 @@ struct KindOf<Sampler> {
 
   static const void* table() {
     using T = SamplerThunks;
-    static const strata_sampler_api api = {ObjectThunks<Sampler>::head<strata_sampler_api>(), &T::begin, &T::length,
-                                           &T::set_epoch, &T::indices};
+    static const strata_sampler_api api = {ObjectThunks<Sampler>::head<strata_sampler_api>(),
+                                           &T::begin,
+                                           &T::length,
+                                           &T::set_epoch,
+                                           &T::indices};
     return &api;
   }
 };
 
-struct STRATA_HIDDEN MetricThunks {
-  static Metric& self(void* p) { return *static_cast<Metric*>(p); }
+struct STRATA_HIDDEN MetricThunks{static Metric & self(void* p){return *static_cast<Metric*>(p);
+}
 
-  static strata_rc reset(void* p) {
-    return guarded([&] { self(p).reset(); });
-  }
+static strata_rc reset(void* p) {
+  return guarded([&] { self(p).reset(); });
+}
 
-  static strata_rc process(void* p, const strata_metric_batch* batch) {
-    return guarded([&] { self(p).process(*batch); });
-  }
+static strata_rc process(void* p, const strata_metric_batch* batch) {
+  return guarded([&] { self(p).process(*batch); });
+}
 
-  static strata_rc state(void* p, const strata_number_sink* out) {
-    return guarded([&] { put_all(out, self(p).state()); });
-  }
+static strata_rc state(void* p, const strata_number_sink* out) {
+  return guarded([&] { put_all(out, self(p).state()); });
+}
 
-  static strata_rc compute(void* p, const double* summed, uint64_t n, const strata_number_sink* out) {
-    return guarded([&] { put_all(out, self(p).compute({summed, n})); });
-  }
-};
+static strata_rc compute(void* p, const double* summed, uint64_t n, const strata_number_sink* out) {
+  return guarded([&] { put_all(out, self(p).compute({summed, n})); });
+}
+}
+;
 
 template <>
 struct KindOf<Metric> {
@@ -233,8 +245,11 @@ struct KindOf<Metric> {
 
   static const void* table() {
     using T = MetricThunks;
-    static const strata_metric_api api = {ObjectThunks<Metric>::head<strata_metric_api>(), &T::reset, &T::process,
-                                          &T::state, &T::compute};
+    static const strata_metric_api api = {ObjectThunks<Metric>::head<strata_metric_api>(),
+                                          &T::reset,
+                                          &T::process,
+                                          &T::state,
+                                          &T::compute};
     return &api;
   }
 };

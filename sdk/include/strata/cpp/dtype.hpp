@@ -41,12 +41,15 @@ constexpr DtypeFacts facts_of(int32_t dtype) {
 constexpr int64_t size_of(int32_t dtype) {
   const int64_t bytes = facts_of(dtype).bytes;
   if (bytes == 0) {
-    throw Error(STRATA_E_ARGUMENT, text("dtype ", dtype, " is no element type (STRATA_U8, STRATA_F32, …)"));
+    throw Error(STRATA_E_ARGUMENT,
+                text("dtype ", dtype, " is no element type (STRATA_U8, STRATA_F32, …)"));
   }
   return bytes;
 }
 
 /// "f32", "bf16", …; "?" for a number that is no element type.
-constexpr const char* dtype_name(int32_t dtype) { return facts_of(dtype).name; }
+constexpr const char* dtype_name(int32_t dtype) {
+  return facts_of(dtype).name;
+}
 
 }  // namespace strata

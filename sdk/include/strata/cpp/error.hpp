@@ -30,8 +30,11 @@ class Error : public std::exception {
   }
 
   [[nodiscard]] strata_rc code() const noexcept { return code_; }
+
   [[nodiscard]] const std::string& message() const noexcept { return message_; }
+
   [[nodiscard]] const std::string& where() const noexcept { return where_; }
+
   [[nodiscard]] const char* what() const noexcept override { return what_.c_str(); }
 
   /// Adds what was being done when the error passed by: "while …". Outermost comes last.

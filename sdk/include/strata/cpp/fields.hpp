@@ -19,7 +19,9 @@ struct FieldType;
 template <>
 struct FieldType<bool> {
   static constexpr int32_t kKind = STRATA_FIELD_BOOL;
+
   static bool read(const Node& n) { return n.as_bool(); }
+
   static std::string show(bool v) { return v ? "true" : "false"; }
 };
 
@@ -27,36 +29,48 @@ template <class I>
   requires std::is_integral_v<I>
 struct FieldType<I> {
   static constexpr int32_t kKind = STRATA_FIELD_INT;
+
   static I read(const Node& n) { return static_cast<I>(n.as_int()); }
+
   static std::string show(I v) { return std::to_string(v); }
 };
 
 template <>
 struct FieldType<double> {
   static constexpr int32_t kKind = STRATA_FIELD_FLOAT;
+
   static double read(const Node& n) { return n.as_float(); }
+
   static std::string show(double v) { return text(v); }
 };
 
 template <>
 struct FieldType<std::string> {
   static constexpr int32_t kKind = STRATA_FIELD_TEXT;
+
   static std::string read(const Node& n) { return n.as_text(); }
+
   static std::string show(const std::string& v) { return '"' + v + '"'; }
 };
 
 template <>
 struct FieldType<Node> {
   static constexpr int32_t kKind = STRATA_FIELD_NODE;
+
   static Node read(const Node& n) { return n; }
+
   static std::string show(const Node&) { return {}; }
 };
 
 template <class V>
 struct FieldType<std::optional<V>> {
   static constexpr int32_t kKind = FieldType<V>::kKind;
+
   static std::optional<V> read(const Node& n) { return FieldType<V>::read(n); }
-  static std::string show(const std::optional<V>& v) { return v ? FieldType<V>::show(*v) : std::string(); }
+
+  static std::string show(const std::optional<V>& v) {
+    return v ? FieldType<V>::show(*v) : std::string();
+  }
 };
 
 template <class V>
@@ -102,9 +116,15 @@ class STRATA_HIDDEN Fields {
  public:
   /// allowed: "a|b|c" or a range "[0, 1]", "(0, inf)"; checked by the host before create().
   template <class Base, class V>
-  void add(std::string name, V Base::*member, std::string doc, std::string allowed, bool required) {
+  void add(
+      std::string name, V Base::* member, std::string doc, std::string allowed, bool required) {
     Config defaults{};
-    FieldText field{std::move(name), std::move(doc), {}, std::move(allowed), detail::FieldType<V>::kKind, required};
+    FieldText field{std::move(name),
+                    std::move(doc),
+                    {},
+                    std::move(allowed),
+                    detail::FieldType<V>::kKind,
+                    required};
     if (!required) {
       field.default_text = detail::FieldType<V>::show(defaults.*member);
     }
@@ -124,7 +144,7 @@ class STRATA_HIDDEN Fields {
 
   /// The whole table goes to a member, for a type that reads its keys itself.
   template <class Base>
-  void hand_over(Node Base::*member) {
+  void hand_over(Node Base::* member) {
     readers_.push_back([member](const Node& table, Config& config) { config.*member = table; });
   }
 

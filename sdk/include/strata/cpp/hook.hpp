@@ -25,10 +25,14 @@ struct STRATA_HIDDEN HookContext {
   const strata_hook_ctx* c;
 
   [[nodiscard]] int64_t batch_idx() const { return c->batch_idx; }
+
   [[nodiscard]] int64_t batch_size() const { return c->batch_size; }
+
   [[nodiscard]] std::string_view checkpoint() const { return view(c->checkpoint); }
 
-  [[nodiscard]] std::span<const strata_named_number> numbers() const { return {c->numbers, c->n_numbers}; }
+  [[nodiscard]] std::span<const strata_named_number> numbers() const {
+    return {c->numbers, c->n_numbers};
+  }
 };
 
 /// Runs at the points of a run. All calls [main], on every rank.
@@ -58,6 +62,7 @@ class STRATA_HIDDEN Hook : public Component {
   }
 
   [[nodiscard]] static const strata_runner_api& run() { return service<strata_runner_api>(); }
+
   [[nodiscard]] static const strata_hub_api& hub() { return service<strata_hub_api>(); }
 
   // MMEngine's conditions, for the after_* points, where the counters have not grown yet. n <= 0 is never.
@@ -68,19 +73,28 @@ class STRATA_HIDDEN Hook : public Component {
   }
 
   /// The same for iterations of the whole run.
-  [[nodiscard]] static bool every_n_train_iters(const strata_progress& p, int64_t n, int64_t start = 0) {
+  [[nodiscard]] static bool every_n_train_iters(const strata_progress& p,
+                                                int64_t n,
+                                                int64_t start = 0) {
     return every_n(p.iter + 1 - start, n);
   }
 
-  [[nodiscard]] static bool every_n_inner_iters(int64_t batch_idx, int64_t n) { return every_n(batch_idx + 1, n); }
+  [[nodiscard]] static bool every_n_inner_iters(int64_t batch_idx, int64_t n) {
+    return every_n(batch_idx + 1, n);
+  }
 
-  [[nodiscard]] static bool is_last_train_epoch(const strata_progress& p) { return p.epoch + 1 == p.max_epochs; }
+  [[nodiscard]] static bool is_last_train_epoch(const strata_progress& p) {
+    return p.epoch + 1 == p.max_epochs;
+  }
 
-  [[nodiscard]] static bool is_last_train_iter(const strata_progress& p) { return p.iter + 1 == p.max_iters; }
+  [[nodiscard]] static bool is_last_train_iter(const strata_progress& p) {
+    return p.iter + 1 == p.max_iters;
+  }
 
   /// The last iteration of an epoch; in an iteration loop that of the run.
   [[nodiscard]] static bool is_last_of_loop(const strata_progress& p) {
-    return p.by_epoch != 0 || p.mode != STRATA_MODE_TRAIN ? p.inner_iter + 1 == p.loop_length : is_last_train_iter(p);
+    return p.by_epoch != 0 || p.mode != STRATA_MODE_TRAIN ? p.inner_iter + 1 == p.loop_length
+                                                          : is_last_train_iter(p);
   }
 
  private:
@@ -89,33 +103,37 @@ class STRATA_HIDDEN Hook : public Component {
 
 namespace detail {
 
-struct STRATA_HIDDEN HookThunks {
-  static Hook& self(void* p) { return *static_cast<Hook*>(p); }
+struct STRATA_HIDDEN HookThunks{static Hook & self(void* p){return *static_cast<Hook*>(p);
+}
 
-  static strata_rc describe(void* p, strata_hook_desc* out) {
-    return guarded([&] { *out = {STRATA_HDR(strata_hook_desc), self(p).points(), self(p).priority(), 0}; });
-  }
+static strata_rc describe(void* p, strata_hook_desc* out) {
+  return guarded(
+      [&] { *out = {STRATA_HDR(strata_hook_desc), self(p).points(), self(p).priority(), 0}; });
+}
 
-  static strata_rc on(void* p, int32_t point, const strata_hook_ctx* ctx) {
-    return guarded([&] { self(p).on(point, HookContext{ctx}); });
-  }
+static strata_rc on(void* p, int32_t point, const strata_hook_ctx* ctx) {
+  return guarded([&] { self(p).on(point, HookContext{ctx}); });
+}
 
-  static strata_rc save(void* p, const strata_text_sink* out) {
-    return guarded([&] { check(out->put(out->ctx, view(std::string_view(self(p).save())))); });
-  }
+static strata_rc save(void* p, const strata_text_sink* out) {
+  return guarded([&] { check(out->put(out->ctx, view(std::string_view(self(p).save())))); });
+}
 
-  static strata_rc load(void* p, strata_str json) {
-    return guarded([&] { self(p).load(view(json)); });
-  }
-};
+static strata_rc load(void* p, strata_str json) {
+  return guarded([&] { self(p).load(view(json)); });
+}
+};  // namespace strata
 
 template <>
 struct KindOf<Hook> {
   static constexpr const char* kName = STRATA_KIND_HOOK;
 
   static const void* table() {
-    static const strata_hook_api api = {ObjectThunks<Hook>::head<strata_hook_api>(), &HookThunks::describe,
-                                        &HookThunks::on, &HookThunks::save, &HookThunks::load};
+    static const strata_hook_api api = {ObjectThunks<Hook>::head<strata_hook_api>(),
+                                        &HookThunks::describe,
+                                        &HookThunks::on,
+                                        &HookThunks::save,
+                                        &HookThunks::load};
     return &api;
   }
 };

@@ -17,9 +17,13 @@
 
 namespace strata {
 
-STRATA_HIDDEN inline strata_str view(std::string_view text) { return {text.data(), text.size()}; }
+STRATA_HIDDEN inline strata_str view(std::string_view text) {
+  return {text.data(), text.size()};
+}
 
-STRATA_HIDDEN inline std::string_view view(strata_str text) { return {text.p, text.n}; }
+STRATA_HIDDEN inline std::string_view view(strata_str text) {
+  return {text.p, text.n};
+}
 
 namespace detail {
 
@@ -45,7 +49,9 @@ STRATA_SERVICE_ID(strata_runner_api, STRATA_RUNNER_API);
 STRATA_SERVICE_ID(strata_update_api, STRATA_UPDATE_API);
 
 /// Records an error for the host; used where no exception may pass.
-STRATA_HIDDEN inline strata_rc report(strata_rc code, std::string_view message, std::string_view where) {
+STRATA_HIDDEN inline strata_rc report(strata_rc code,
+                                      std::string_view message,
+                                      std::string_view where) {
   host->error->set(code, view(message), view(where));
   return code;
 }
@@ -85,7 +91,8 @@ STRATA_HIDDEN const Api& service() {
   static const Api* const api =
       static_cast<const Api*>(detail::host->get(view(detail::ServiceId<Api>::kId)));
   if (api == nullptr) {
-    throw Error(STRATA_E_UNSUPPORTED, text("this host has no service ", detail::ServiceId<Api>::kId));
+    throw Error(STRATA_E_UNSUPPORTED,
+                text("this host has no service ", detail::ServiceId<Api>::kId));
   }
   return *api;
 }
@@ -94,6 +101,7 @@ STRATA_HIDDEN const Api& service() {
 class STRATA_HIDDEN TextSink {
  public:
   [[nodiscard]] const strata_text_sink* c() const { return &sink_; }
+
   [[nodiscard]] const std::string& str() const { return text_; }
 
  private:
@@ -110,6 +118,7 @@ class STRATA_HIDDEN TextSink {
 class STRATA_HIDDEN NumberSink {
  public:
   [[nodiscard]] const strata_number_sink* c() const { return &sink_; }
+
   [[nodiscard]] const std::vector<std::pair<std::string, double>>& items() const { return items_; }
 
  private:
@@ -132,9 +141,13 @@ class STRATA_HIDDEN Node {
   explicit operator bool() const { return node_ != nullptr; }
 
   [[nodiscard]] int32_t kind() const { return api().kind(node_); }
+
   [[nodiscard]] bool is_table() const { return node_ != nullptr && kind() == STRATA_NODE_TABLE; }
+
   [[nodiscard]] bool is_text() const { return node_ != nullptr && kind() == STRATA_NODE_TEXT; }
+
   [[nodiscard]] bool is_list() const { return node_ != nullptr && kind() == STRATA_NODE_LIST; }
+
   [[nodiscard]] uint64_t size() const { return api().size(node_); }
 
   /// The value at a dotted path, or an empty node.
@@ -178,6 +191,7 @@ class STRATA_HIDDEN Node {
 
   /// file:line:col
   [[nodiscard]] std::string where() const { return std::string(view(api().where(node_))); }
+
   void mark_read() const { api().mark_read(node_); }
 
   [[nodiscard]] std::string to_json() const {

@@ -33,10 +33,17 @@ class STRATA_HIDDEN Buffer {
   }
 
   explicit operator bool() const { return buffer_ != nullptr; }
+
   [[nodiscard]] strata_buffer* c() const { return buffer_; }
+
   [[nodiscard]] int64_t bytes() const { return api().bytes(buffer_); }
+
   [[nodiscard]] bool resident() const { return api().is_resident(buffer_) != 0; }
-  void make_resident(strata_stream* stream = nullptr) { check(api().make_resident(buffer_, stream)); }
+
+  void make_resident(strata_stream* stream = nullptr) {
+    check(api().make_resident(buffer_, stream));
+  }
+
   void evict(strata_stream* stream = nullptr) { check(api().evict(buffer_, stream)); }
 
   /// The memory, or nullptr when evicted.
@@ -93,19 +100,24 @@ class STRATA_HIDDEN Group {
   static Group world(strata_runtime* rt) { return Group(api().world(rt)); }
 
   [[nodiscard]] int32_t rank() const { return api().rank(group_); }
+
   [[nodiscard]] int32_t size() const { return api().size(group_); }
+
   [[nodiscard]] strata_group* c() const { return group_; }
 
   /// In place, each element added in rank order.
-  [[nodiscard]] Work all_reduce(void* data, int64_t count, int32_t dtype, int32_t op = STRATA_SUM) const {
+  [[nodiscard]] Work all_reduce(void* data,
+                                int64_t count,
+                                int32_t dtype,
+                                int32_t op = STRATA_SUM) const {
     strata_work* work = nullptr;
     check(api().all_reduce(group_, data, count, dtype, op, nullptr, &work));
     return Work(work);
   }
 
   /// in: size() * count elements, out: count. out may be this rank's slice of in.
-  [[nodiscard]] Work reduce_scatter(const void* in, void* out, int64_t count, int32_t dtype,
-                                    int32_t op = STRATA_SUM) const {
+  [[nodiscard]] Work reduce_scatter(
+      const void* in, void* out, int64_t count, int32_t dtype, int32_t op = STRATA_SUM) const {
     strata_work* work = nullptr;
     check(api().reduce_scatter(group_, in, out, count, dtype, op, nullptr, &work));
     return Work(work);

@@ -36,12 +36,17 @@ class STRATA_HIDDEN OptimWrapper : public Component {
   };
 
   virtual void begin(const strata_wrapper_begin_args&) {}
+
   virtual void context_enter(const strata_step_ctx&) {}
+
   virtual void context_exit(const strata_step_ctx&) {}
+
   [[nodiscard]] virtual Window window(int64_t iter) const = 0;
   [[nodiscard]] virtual double loss_factor(const strata_step_ctx& ctx) = 0;
   virtual void step(const strata_step_ctx& ctx, strata_step_result& out) = 0;
+
   virtual std::string save() { return {}; }
+
   virtual void load(std::string_view) {}
 };
 
@@ -53,7 +58,9 @@ class STRATA_HIDDEN ParamScheduler : public Component {
   /// Texts in the description must live as long as the object.
   [[nodiscard]] virtual strata_scheduler_desc describe() const = 0;
   virtual double value(const strata_scheduler_args& args) = 0;
+
   virtual std::string save() { return {}; }
+
   virtual void load(std::string_view) {}
 };
 
@@ -62,7 +69,8 @@ namespace detail {
 template <class Base>
 struct StateThunks {
   static strata_rc save(void* p, const strata_text_sink* out) {
-    return guarded([&] { check(out->put(out->ctx, view(std::string_view(static_cast<Base*>(p)->save())))); });
+    return guarded(
+        [&] { check(out->put(out->ctx, view(std::string_view(static_cast<Base*>(p)->save())))); });
   }
 
   static strata_rc load(void* p, strata_str json) {
@@ -70,20 +78,23 @@ struct StateThunks {
   }
 };
 
-struct STRATA_HIDDEN OptimizerThunks {
-  static strata_rc describe(void* p, strata_optimizer_caps* out) {
-    return guarded([&] {
+struct STRATA_HIDDEN OptimizerThunks{
+    static strata_rc describe(void* p, strata_optimizer_caps* out){return guarded([&] {
       const auto& self = *static_cast<Optimizer*>(p);
       const auto hypers = self.hypers();
       const auto states = self.states();
-      *out = {STRATA_HDR(strata_optimizer_caps), hypers.data(), hypers.size(), states.data(), states.size()};
+      *out = {STRATA_HDR(strata_optimizer_caps),
+              hypers.data(),
+              hypers.size(),
+              states.data(),
+              states.size()};
     });
-  }
+}  // namespace detail
 
-  static strata_rc step(void* p, const strata_optim_step_args* args) {
-    return guarded([&] { static_cast<Optimizer*>(p)->step(*args); });
-  }
-};
+static strata_rc step(void* p, const strata_optim_step_args* args) {
+  return guarded([&] { static_cast<Optimizer*>(p)->step(*args); });
+}
+};  // namespace strata
 
 template <>
 struct KindOf<Optimizer> {
@@ -91,46 +102,49 @@ struct KindOf<Optimizer> {
 
   static const void* table() {
     static const strata_optimizer_api api = {ObjectThunks<Optimizer>::head<strata_optimizer_api>(),
-                                             &OptimizerThunks::describe, &OptimizerThunks::step};
+                                             &OptimizerThunks::describe,
+                                             &OptimizerThunks::step};
     return &api;
   }
 };
 
-struct STRATA_HIDDEN OptimWrapperThunks {
-  static OptimWrapper& self(void* p) { return *static_cast<OptimWrapper*>(p); }
+struct STRATA_HIDDEN OptimWrapperThunks{static OptimWrapper &
+                                        self(void* p){return *static_cast<OptimWrapper*>(p);
+}
 
-  static strata_rc begin(void* p, const strata_wrapper_begin_args* args) {
-    return guarded([&] { self(p).begin(*args); });
-  }
+static strata_rc begin(void* p, const strata_wrapper_begin_args* args) {
+  return guarded([&] { self(p).begin(*args); });
+}
 
-  static strata_rc context_enter(void* p, const strata_step_ctx* ctx) {
-    return guarded([&] { self(p).context_enter(*ctx); });
-  }
+static strata_rc context_enter(void* p, const strata_step_ctx* ctx) {
+  return guarded([&] { self(p).context_enter(*ctx); });
+}
 
-  static strata_rc context_exit(void* p, const strata_step_ctx* ctx) {
-    return guarded([&] { self(p).context_exit(*ctx); });
-  }
+static strata_rc context_exit(void* p, const strata_step_ctx* ctx) {
+  return guarded([&] { self(p).context_exit(*ctx); });
+}
 
-  static strata_rc window(void* p, int64_t iter, int32_t* micro, int32_t* n_micro) {
-    return guarded([&] {
-      const OptimWrapper::Window w = self(p).window(iter);
-      *micro = w.micro;
-      *n_micro = w.n_micro;
-    });
-  }
+static strata_rc window(void* p, int64_t iter, int32_t* micro, int32_t* n_micro) {
+  return guarded([&] {
+    const OptimWrapper::Window w = self(p).window(iter);
+    *micro = w.micro;
+    *n_micro = w.n_micro;
+  });
+}
 
-  static strata_rc loss_factor(void* p, const strata_step_ctx* ctx, double* out) {
-    return guarded([&] { *out = self(p).loss_factor(*ctx); });
-  }
+static strata_rc loss_factor(void* p, const strata_step_ctx* ctx, double* out) {
+  return guarded([&] { *out = self(p).loss_factor(*ctx); });
+}
 
-  static strata_rc step(void* p, const strata_step_ctx* ctx, strata_step_result* out) {
-    return guarded([&] {
-      strata_step_result result = {STRATA_HDR(strata_step_result), NAN, 1.0, 0, 0};
-      self(p).step(*ctx, result);
-      *out = result;
-    });
-  }
-};
+static strata_rc step(void* p, const strata_step_ctx* ctx, strata_step_result* out) {
+  return guarded([&] {
+    strata_step_result result = {STRATA_HDR(strata_step_result), NAN, 1.0, 0, 0};
+    self(p).step(*ctx, result);
+    *out = result;
+  });
+}
+}
+;
 
 template <>
 struct KindOf<OptimWrapper> {
@@ -138,28 +152,29 @@ struct KindOf<OptimWrapper> {
 
   static const void* table() {
     using T = OptimWrapperThunks;
-    static const strata_optim_wrapper_api api = {ObjectThunks<OptimWrapper>::head<strata_optim_wrapper_api>(),
-                                                 &T::begin,
-                                                 &T::context_enter,
-                                                 &T::context_exit,
-                                                 &T::window,
-                                                 &T::loss_factor,
-                                                 &T::step,
-                                                 &StateThunks<OptimWrapper>::save,
-                                                 &StateThunks<OptimWrapper>::load};
+    static const strata_optim_wrapper_api api = {
+        ObjectThunks<OptimWrapper>::head<strata_optim_wrapper_api>(),
+        &T::begin,
+        &T::context_enter,
+        &T::context_exit,
+        &T::window,
+        &T::loss_factor,
+        &T::step,
+        &StateThunks<OptimWrapper>::save,
+        &StateThunks<OptimWrapper>::load};
     return &api;
   }
 };
 
-struct STRATA_HIDDEN SchedulerThunks {
-  static strata_rc describe(void* p, strata_scheduler_desc* out) {
+struct STRATA_HIDDEN SchedulerThunks{static strata_rc describe(void* p, strata_scheduler_desc* out){
     return guarded([&] { *out = static_cast<ParamScheduler*>(p)->describe(); });
-  }
+}
 
-  static strata_rc value(void* p, const strata_scheduler_args* args, double* out) {
-    return guarded([&] { *out = static_cast<ParamScheduler*>(p)->value(*args); });
-  }
-};
+static strata_rc value(void* p, const strata_scheduler_args* args, double* out) {
+  return guarded([&] { *out = static_cast<ParamScheduler*>(p)->value(*args); });
+}
+}
+;
 
 template <>
 struct KindOf<ParamScheduler> {
@@ -167,8 +182,11 @@ struct KindOf<ParamScheduler> {
 
   static const void* table() {
     static const strata_param_scheduler_api api = {
-        ObjectThunks<ParamScheduler>::head<strata_param_scheduler_api>(), &SchedulerThunks::describe,
-        &SchedulerThunks::value, &StateThunks<ParamScheduler>::save, &StateThunks<ParamScheduler>::load};
+        ObjectThunks<ParamScheduler>::head<strata_param_scheduler_api>(),
+        &SchedulerThunks::describe,
+        &SchedulerThunks::value,
+        &StateThunks<ParamScheduler>::save,
+        &StateThunks<ParamScheduler>::load};
     return &api;
   }
 };

@@ -27,7 +27,10 @@ class STRATA_HIDDEN Params {
   }
 
   /// Makes backward add the parameter's gradient to the buffer in place. Once per parameter.
-  void bind_grad_view(int32_t param, const Buffer& buffer, int64_t byte_offset, int32_t dtype) const {
+  void bind_grad_view(int32_t param,
+                      const Buffer& buffer,
+                      int64_t byte_offset,
+                      int32_t dtype) const {
     check(api().bind_grad_view(rt_, param, buffer.c(), byte_offset, dtype));
   }
 
@@ -63,7 +66,9 @@ class STRATA_HIDDEN Params {
   void init_buffers(int32_t unit) const { check(api().init_buffers(rt_, unit)); }
 
   /// Casts the unit's floating-point buffers for the rest of the run. After init_buffers().
-  void cast_buffers(int32_t unit, int32_t dtype) const { check(api().cast_buffers(rt_, unit, dtype)); }
+  void cast_buffers(int32_t unit, int32_t dtype) const {
+    check(api().cast_buffers(rt_, unit, dtype));
+  }
 
  private:
   static const strata_param_api& api() { return service<strata_param_api>(); }

@@ -12,7 +12,7 @@
 namespace strata {
 
 /// A Config without keys.
-struct STRATA_HIDDEN NoConfig {};
+struct STRATA_HIDDEN NoConfig{};
 
 namespace detail {
 
@@ -29,7 +29,12 @@ struct STRATA_HIDDEN TypeEntry {
   std::function<strata_object(const strata_create_args&)> create;
 
   void describe(strata_type_desc* out) const {
-    *out = {STRATA_HDR(strata_type_desc), view(name), view(kind), view(doc), fields.data(), fields.size()};
+    *out = {STRATA_HDR(strata_type_desc),
+            view(name),
+            view(kind),
+            view(doc),
+            fields.data(),
+            fields.size()};
   }
 };
 
@@ -70,13 +75,13 @@ class STRATA_HIDDEN Exported {
   }
 
   template <class C, class V>
-  Exported& field(std::string name, V C::*member, std::string doc, std::string allowed = {}) {
+  Exported& field(std::string name, V C::* member, std::string doc, std::string allowed = {}) {
     fields_.add(std::move(name), member, std::move(doc), std::move(allowed), false);
     return *this;
   }
 
   template <class C, class V>
-  Exported& required(std::string name, V C::*member, std::string doc, std::string allowed = {}) {
+  Exported& required(std::string name, V C::* member, std::string doc, std::string allowed = {}) {
     fields_.add(std::move(name), member, std::move(doc), std::move(allowed), true);
     return *this;
   }
@@ -84,7 +89,7 @@ class STRATA_HIDDEN Exported {
   /// For a type with a table of keys of its own: they are declared by described() and read from the whole table, which
   /// the type marks as read.
   template <class C>
-  Exported& whole_table(Node C::*member) {
+  Exported& whole_table(Node C::* member) {
     fields_.hand_over(member);
     return *this;
   }
@@ -138,7 +143,9 @@ STRATA_HIDDEN void register_types(const Types&... exported_types) {
   }
 }
 
-STRATA_HIDDEN inline uint32_t type_count() { return static_cast<uint32_t>(types().size()); }
+STRATA_HIDDEN inline uint32_t type_count() {
+  return static_cast<uint32_t>(types().size());
+}
 
 STRATA_HIDDEN inline strata_rc type_desc(uint32_t index, strata_type_desc* out) {
   return guarded([&] { types().at(index).describe(out); });
@@ -156,7 +163,9 @@ STRATA_HIDDEN inline strata_rc create(const strata_create_args* args, strata_obj
   });
 }
 
-STRATA_HIDDEN inline const void* no_extension(strata_str) { return nullptr; }
+STRATA_HIDDEN inline const void* no_extension(strata_str) {
+  return nullptr;
+}
 
 STRATA_HIDDEN inline void deinit() {}
 
@@ -164,18 +173,22 @@ STRATA_HIDDEN inline void deinit() {}
 }  // namespace strata
 
 /// Once per plugin, in one source file: lists its types and defines the exported entry.
-#define STRATA_PLUGIN(...)                                                                              \
-  namespace {                                                                                           \
-  strata_rc strata_plugin_init(const strata_host* host) {                                               \
-    strata::detail::host = host;                                                                        \
-    return strata::guarded([] { strata::detail::register_types(__VA_ARGS__); });                        \
-  }                                                                                                     \
-  }                                                                                                     \
-  extern "C" __attribute__((visibility("default"))) const strata_plugin* strata_plugin_entry_v0(void) { \
-    static const strata_plugin plugin = {STRATA_HDR(strata_plugin),   &strata_plugin_init,              \
-                                         &strata::detail::deinit,     &strata::detail::type_count,      \
-                                         &strata::detail::type_desc,  &strata::detail::create,          \
-                                         &strata::detail::no_extension};                                \
-    return &plugin;                                                                                     \
-  }                                                                                                     \
+#define STRATA_PLUGIN(...)                                                                       \
+  namespace {                                                                                    \
+  strata_rc strata_plugin_init(const strata_host* host) {                                        \
+    strata::detail::host = host;                                                                 \
+    return strata::guarded([] { strata::detail::register_types(__VA_ARGS__); });                 \
+  }                                                                                              \
+  }                                                                                              \
+  extern "C" __attribute__((visibility("default"))) const strata_plugin* strata_plugin_entry_v0( \
+      void) {                                                                                    \
+    static const strata_plugin plugin = {STRATA_HDR(strata_plugin),                              \
+                                         &strata_plugin_init,                                    \
+                                         &strata::detail::deinit,                                \
+                                         &strata::detail::type_count,                            \
+                                         &strata::detail::type_desc,                             \
+                                         &strata::detail::create,                                \
+                                         &strata::detail::no_extension};                         \
+    return &plugin;                                                                              \
+  }                                                                                              \
   static_assert(true, "a semicolon follows")

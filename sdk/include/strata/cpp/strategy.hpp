@@ -17,7 +17,10 @@ struct STRATA_HIDDEN ModelView {
   const strata_model_desc* c = nullptr;
 
   [[nodiscard]] std::span<const strata_unit_desc> units() const { return {c->units, c->n_units}; }
-  [[nodiscard]] std::span<const strata_param_desc> params() const { return {c->params, c->n_params}; }
+
+  [[nodiscard]] std::span<const strata_param_desc> params() const {
+    return {c->params, c->n_params};
+  }
 };
 
 /// A way to configure a strategy; see strata_variant_sink.
@@ -50,39 +53,63 @@ class STRATA_HIDDEN Strategy : public Component {
   }
 
   virtual void contribute_config(const strata_config_sink&) {}
+
   virtual void estimate(const strata_estimate_args& args, strata_estimate& out) = 0;
+
   /// The rows that `strata estimate` has for this strategy.
   [[nodiscard]] virtual std::vector<EstimateVariant> estimate_variants() const { return {}; }
+
   /// One that overrides it asks this one as well.
   const void* get_extension(std::string_view id) override;
+
   virtual void setup_env(const strata_setup_args&) {}
+
   virtual void plan_units(const ModelView& model, std::span<strata_unit_plan> plan) = 0;
   virtual void materialize(int32_t unit) = 0;
+
   virtual void materialize_done() {}
+
   virtual void optim_views(const OptimViewSink& out) = 0;
 
   virtual void iter_begin(const strata_step_ctx&) {}
+
   virtual void pre_forward(int32_t, const strata_step_ctx&) {}
+
   virtual void post_forward(int32_t, const strata_step_ctx&) {}
+
   virtual void pre_backward(int32_t, const strata_step_ctx&) {}
+
   virtual void post_backward(int32_t, const strata_step_ctx&) {}
+
   virtual void unit_grads_ready(int32_t, int32_t, const strata_step_ctx&) {}
+
   virtual void grad_ready(int32_t, const strata_step_ctx&) {}
+
   virtual void backward_done(const strata_step_ctx&) {}
+
   virtual void iter_end(const strata_step_ctx&) {}
+
   virtual void abort_iter(const strata_step_ctx&) noexcept {}
 
   virtual void pre_step(const strata_step_ctx&) {}
+
   virtual void post_step(const strata_step_ctx&) {}
 
   /// Whether optim views hold only a part of the model, so that norms need grad_norm() below.
   [[nodiscard]] virtual bool shards_gradients() const { return false; }
-  virtual double grad_norm(double) { throw Error(STRATA_E_UNSUPPORTED, "grad_norm of an unsharded strategy"); }
+
+  virtual double grad_norm(double) {
+    throw Error(STRATA_E_UNSUPPORTED, "grad_norm of an unsharded strategy");
+  }
 
   virtual void scope_enter(std::span<const int32_t>, bool) {}
+
   virtual void scope_exit(std::span<const int32_t>, bool) {}
+
   virtual std::string save() { return {}; }
+
   virtual void load(std::string_view) {}
+
   virtual void stats(const strata_number_sink&) {}
 };
 

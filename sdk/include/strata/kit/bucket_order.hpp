@@ -19,7 +19,7 @@ class STRATA_HIDDEN BucketOrder {
   /// How a gradient is met whose bucket went out before.
   enum class Late {
     kRefused,  // an error; so no bucket is ready before the first backward ends
-    kAdded     // the caller reduces its bucket once more; so a parameter is taken to accumulate once until learned
+    kAdded  // the caller reduces its bucket once more; so a parameter is taken to accumulate once until learned
   };
 
   /// bucket_of: for each parameter, its bucket. waits_for: for each bucket, how many parameters it waits for.
@@ -32,13 +32,18 @@ class STRATA_HIDDEN BucketOrder {
         learned_(late == Late::kAdded) {}
 
   void begin();
+
   /// Whether the parameter's bucket went out before.
-  [[nodiscard]] bool is_late(int32_t param) const { return bucket_of_[static_cast<size_t>(param)] < ready_; }
+  [[nodiscard]] bool is_late(int32_t param) const {
+    return bucket_of_[static_cast<size_t>(param)] < ready_;
+  }
+
   /// Notes a gradient. Buckets below the returned number may go out. Errors: STRATA_E_FAILED for a late one that is
   /// refused; `advice` ends the message.
   size_t note(int32_t param, std::string_view name, std::string_view advice);
   /// After a complete backward.
   void learn();
+
   [[nodiscard]] size_t size() const { return waits_for_.size(); }
 
  private:

@@ -26,13 +26,17 @@ struct STRATA_HIDDEN Bucket {
   std::vector<Slot> slots;
 
   /// Elements of the gradient area with one mark per parameter behind it (see mark_touched()).
-  [[nodiscard]] int64_t numel_with_marks() const { return numel + static_cast<int64_t>(slots.size()); }
+  [[nodiscard]] int64_t numel_with_marks() const {
+    return numel + static_cast<int64_t>(slots.size());
+  }
 };
 
 /// Cuts all parameters into buckets of at most cap_bytes of gradient (a larger parameter has one of its own), last
 /// declared first, because gradients come in that order. Frozen parameters have buckets without gradient.
 /// first_cap_bytes: of the first bucket, so that communication starts early.
-std::vector<Bucket> make_buckets(const ModelView& model, int64_t cap_bytes, int64_t first_cap_bytes);
+std::vector<Bucket> make_buckets(const ModelView& model,
+                                 int64_t cap_bytes,
+                                 int64_t first_cap_bytes);
 
 /// The buffers behind buckets, resident for the whole run on every rank.
 class STRATA_HIDDEN FlatStore {
@@ -43,9 +47,16 @@ class STRATA_HIDDEN FlatStore {
   FlatStore(strata_runtime* runtime, const ModelView& model, std::vector<Bucket> buckets);
 
   [[nodiscard]] const std::vector<Bucket>& buckets() const { return buckets_; }
+
   /// The bucket a parameter lies in.
-  [[nodiscard]] size_t bucket_of(int32_t param) const { return bucket_of_[static_cast<size_t>(param)]; }
-  [[nodiscard]] void* grads(const Bucket& bucket) const { return grads_.data() + bucket.grad_offset; }
+  [[nodiscard]] size_t bucket_of(int32_t param) const {
+    return bucket_of_[static_cast<size_t>(param)];
+  }
+
+  [[nodiscard]] void* grads(const Bucket& bucket) const {
+    return grads_.data() + bucket.grad_offset;
+  }
+
   void optim_views(const OptimViewSink& out) const;
 
   /// Writes behind the bucket's gradients, as numbers, which of its parameters backward reached, so that a sum over ranks

@@ -12,14 +12,15 @@ namespace strata::kit {
 
 /// What a piece keeps, in which element types.
 struct STRATA_HIDDEN ShardSpec {
-  const Mesh* mesh = nullptr;  // outlives the piece
+  const Mesh* mesh = nullptr;         // outlives the piece
   int32_t value_dtype = STRATA_F32;   // parameters compute in it, and are gathered in it
   int32_t master_dtype = STRATA_F32;  // the optimizer updates in it
   int32_t reduce_dtype = STRATA_F32;  // gradients travel and are added in it
   int32_t grad_dtype = STRATA_F32;    // the optimizer reads gradients in it
   bool trainable = true;
-  bool resident = false;    // values stay whole between uses
-  bool full_grads = false;  // gradients stay whole until one reduction closes the step; reduce_dtype == grad_dtype
+  bool resident = false;  // values stay whole between uses
+  bool full_grads =
+      false;  // gradients stay whole until one reduction closes the step; reduce_dtype == grad_dtype
 
   bool operator==(const ShardSpec&) const = default;
 };
@@ -41,17 +42,22 @@ class STRATA_HIDDEN FlatShard {
   void fill();
 
   [[nodiscard]] const FlatLayout& layout() const { return layout_; }
+
   [[nodiscard]] const ShardSpec& spec() const { return spec_; }
+
   /// Whether the whole values are here, or under way.
   [[nodiscard]] bool present() const { return full_.resident(); }
+
   [[nodiscard]] bool resident() const { return spec_.resident; }
 
   /// Starts bringing the whole values; nothing when they are here.
   void gather_begin();
   /// Ends it: values may be used.
   void gather_end();
+
   /// Whether a gather still runs that gather_end() would wait for.
   [[nodiscard]] bool gathering() const { return static_cast<bool>(gathering_); }
+
   /// Lets the whole values go. Nothing for a resident piece.
   void evict();
   /// After an update: brings the whole values of a resident piece up to date. Collective.
@@ -62,14 +68,19 @@ class STRATA_HIDDEN FlatShard {
   /// Moves the gradient of the parameter in a slot here, adding to what is there. False when it has none. Not while a
   /// reduction is under way.
   bool take(size_t slot);
+
   /// Whether gradients wait for reduction.
   [[nodiscard]] bool pending() const { return pending_; }
+
   void reduce_begin();
   void reduce_end();
+
   /// Between reduce_begin() and reduce_end().
   [[nodiscard]] bool reducing() const { return under_way_; }
+
   /// Whether reduce_end() would have to wait.
   [[nodiscard]] bool busy() const { return static_cast<bool>(reducing_); }
+
   /// After an update: what comes next replaces what is there.
   void clear_gradients();
   /// After a failure: ends what is under way, forgets gradients, evicts.
@@ -79,9 +90,14 @@ class STRATA_HIDDEN FlatShard {
   void put_view(const OptimViewSink& out) const;
 
  private:
-  [[nodiscard]] bool aliased() const { return spec_.resident && spec_.value_dtype == spec_.master_dtype; }
+  [[nodiscard]] bool aliased() const {
+    return spec_.resident && spec_.value_dtype == spec_.master_dtype;
+  }
+
   [[nodiscard]] std::byte* own_values() const;
+
   [[nodiscard]] int64_t shard_bytes(int32_t dtype) const { return layout_.shard * size_of(dtype); }
+
   void make_gradient_buffers();
 
   strata_runtime* runtime_;
@@ -89,9 +105,9 @@ class STRATA_HIDDEN FlatShard {
   FlatLayout layout_;
   ShardSpec spec_;
   Buffer full_;
-  Buffer master_;     // absent when aliased(): then a slice of full_
+  Buffer master_;  // absent when aliased(): then a slice of full_
   Buffer full_grad_;
-  Buffer grad_;       // absent with full_grads
+  Buffer grad_;  // absent with full_grads
   Buffer scratch_;
   Work gathering_;
   Work reducing_;

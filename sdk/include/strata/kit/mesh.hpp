@@ -19,9 +19,13 @@ class STRATA_HIDDEN Mesh {
   Mesh(strata_runtime* runtime, int32_t rank, int32_t replicas, int32_t shards);
 
   [[nodiscard]] int32_t shards() const { return shards_; }
+
   [[nodiscard]] int32_t replicas() const { return replicas_; }
+
   [[nodiscard]] int32_t shard() const { return rank_ % shards_; }
+
   [[nodiscard]] int32_t replica() const { return rank_ / shards_; }
+
   [[nodiscard]] bool alone() const { return shards_ * replicas_ == 1; }
 
   /// The ranks that hold the other shards of this replica.
@@ -36,7 +40,11 @@ class STRATA_HIDDEN Mesh {
   /// A hybrid mesh cannot add per replica first: (a+b)+(c+d) is not ((a+b)+c)+d. Its ranks collect the raw slices of
   /// their replica, and the replicas pass the growing sum on, one after the other; bytes are those of a reduce-scatter
   /// and an all-reduce over replicas.
-  [[nodiscard]] Work reduce(std::byte* full, std::byte* scratch, int64_t count, int32_t dtype) const;
+  [[nodiscard]] Work reduce(std::byte* full,
+                            std::byte* scratch,
+                            int64_t count,
+                            int32_t dtype) const;
+
   [[nodiscard]] bool needs_scratch() const { return shards_ > 1 && replicas_ > 1; }
 
  private:

@@ -20,13 +20,21 @@ class STRATA_HIDDEN ShardedStrategy : public Strategy {
 
   void iter_begin(const strata_step_ctx&) override { units_.iter_begin(); }
 
-  void pre_forward(int32_t unit, const strata_step_ctx& ctx) override { units_.pre_forward(unit, ctx); }
+  void pre_forward(int32_t unit, const strata_step_ctx& ctx) override {
+    units_.pre_forward(unit, ctx);
+  }
 
-  void post_forward(int32_t unit, const strata_step_ctx& ctx) override { units_.post_forward(unit, ctx); }
+  void post_forward(int32_t unit, const strata_step_ctx& ctx) override {
+    units_.post_forward(unit, ctx);
+  }
 
-  void pre_backward(int32_t unit, const strata_step_ctx& ctx) override { units_.pre_backward(unit, ctx); }
+  void pre_backward(int32_t unit, const strata_step_ctx& ctx) override {
+    units_.pre_backward(unit, ctx);
+  }
 
-  void post_backward(int32_t unit, const strata_step_ctx& ctx) override { units_.post_backward(unit, ctx); }
+  void post_backward(int32_t unit, const strata_step_ctx& ctx) override {
+    units_.post_backward(unit, ctx);
+  }
 
   void grad_ready(int32_t param, const strata_step_ctx&) override { units_.grad_ready(param); }
 
@@ -44,7 +52,9 @@ class STRATA_HIDDEN ShardedStrategy : public Strategy {
 
   void scope_enter(std::span<const int32_t> units, bool) override { units_.scope_enter(units); }
 
-  void scope_exit(std::span<const int32_t> units, bool writeback) override { units_.scope_exit(units, writeback); }
+  void scope_exit(std::span<const int32_t> units, bool writeback) override {
+    units_.scope_exit(units, writeback);
+  }
 
  protected:
   ShardedUnits units_;

@@ -35,17 +35,20 @@ struct STRATA_HIDDEN Lookahead {
 
 struct STRATA_HIDDEN ShardedOptions {
   std::function<ParamPlacement(const strata_param_desc&)> placement;
-  std::function<std::optional<int32_t>(const strata_unit_desc&)> buffer_dtype;  // absent or nothing: buffers stay
+  std::function<std::optional<int32_t>(const strata_unit_desc&)>
+      buffer_dtype;  // absent or nothing: buffers stay
   bool reshard_after_forward = true;
-  bool keep_root = false;           // the root stays from forward to backward
-  bool reduce_every_micro = false;  // else gradients of a window stay whole until its last micro-batch
-  bool overlap = true;              // a reduction may run while backward goes on
+  bool keep_root = false;  // the root stays from forward to backward
+  bool reduce_every_micro =
+      false;            // else gradients of a window stay whole until its last micro-batch
+  bool overlap = true;  // a reduction may run while backward goes on
   Lookahead forward;
   Lookahead backward;
   bool prefetch_after_release = false;  // in backward: gather ahead once the unit before has gone
   /// A unit stays after its use when it is needed again within so many elements of other units' parameters.
   int64_t max_reuse_distance = 0;
-  int64_t max_live = std::numeric_limits<int64_t>::max();  // elements present, for what goes beyond need
+  int64_t max_live =
+      std::numeric_limits<int64_t>::max();  // elements present, for what goes beyond need
 };
 
 /// All units of one rank's model. The strategy forwards its events. Collectives come in the order of events.
@@ -58,7 +61,10 @@ class STRATA_HIDDEN ShardedUnits {
   ShardedUnits& operator=(const ShardedUnits&) = delete;
 
   /// owners: for each unit the one into which it is joined (itself: none). In plan_units().
-  void plan(strata_runtime* runtime, const ModelView& model, std::span<const int32_t> owners, ShardedOptions options);
+  void plan(strata_runtime* runtime,
+            const ModelView& model,
+            std::span<const int32_t> owners,
+            ShardedOptions options);
 
   void materialize(int32_t unit);
   void optim_views(const OptimViewSink& out) const;
@@ -91,9 +97,10 @@ class STRATA_HIDDEN ShardedUnits {
   };
 
   struct Unit {
-    std::vector<int32_t> members;  // units joined into it, itself first; empty when it is joined itself
-    std::vector<int32_t> users;    // itself and those that borrow from it
-    std::vector<int32_t> needs;    // itself and those it borrows from
+    std::vector<int32_t>
+        members;  // units joined into it, itself first; empty when it is joined itself
+    std::vector<int32_t> users;  // itself and those that borrow from it
+    std::vector<int32_t> needs;  // itself and those it borrows from
     std::vector<Piece> plans;
     std::vector<FlatShard> pieces;
     bool active = false;
@@ -108,7 +115,9 @@ class STRATA_HIDDEN ShardedUnits {
   void plan_pieces(int32_t unit);
   void plan_borrowers(std::span<const int32_t> owners);
   [[nodiscard]] FlatCost cost_of_unit(const Unit& unit, int64_t states) const;
+
   [[nodiscard]] Unit& at(int32_t unit) { return units_[static_cast<size_t>(unit)]; }
+
   [[nodiscard]] const Unit& at(int32_t unit) const { return units_[static_cast<size_t>(unit)]; }
 
   void use(int32_t unit, const Lookahead& ahead, const strata_step_ctx& ctx);
@@ -134,7 +143,8 @@ class STRATA_HIDDEN ShardedUnits {
   std::vector<int32_t> uses_;  // since the last update, to be compared with the other ranks'
   std::deque<FlatShard*> reducing_;
   int64_t live_ = 0;  // elements present of pieces that come and go
-  bool asynchronous_ = false;  // a gather has gone on after its call: only then does foresight hide anything
+  bool asynchronous_ =
+      false;  // a gather has gone on after its call: only then does foresight hide anything
 };
 
 }  // namespace strata::kit

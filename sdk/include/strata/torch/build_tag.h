@@ -11,13 +11,14 @@
 #error "strata/torch/build_tag.h is for C++: the tag depends on the C++ standard library"
 #endif
 
-#include <torch/version.h>
-
 #include <version>
+
+#include <torch/version.h>
 
 /* No header of LibTorch names the CUDA release. CMake's target StrataSDK::torch defines it; 0 means none. */
 #ifndef STRATA_TORCH_CUDA_MAJOR
-#error "define STRATA_TORCH_CUDA_MAJOR as the major CUDA version of your LibTorch (13), or as 0 for a CPU build"
+#error \
+    "define STRATA_TORCH_CUDA_MAJOR as the major CUDA version of your LibTorch (13), or as 0 for a CPU build"
 #endif
 
 #define STRATA_BUILD_TAG_TEXT_(x) #x
@@ -47,8 +48,9 @@
 #error "unknown architecture: add it to strata/torch/build_tag.h"
 #endif
 
-#define STRATA_TORCH_BUILD_TAG                                                          \
+#define STRATA_TORCH_BUILD_TAG                                                             \
   "torch " TORCH_VERSION "|" STRATA_BUILD_TAG_CUDA "|cxx11abi" STRATA_BUILD_TAG_STRING_ABI \
-  "|gxx" STRATA_BUILD_TAG_TEXT(__GXX_ABI_VERSION) "|" STRATA_BUILD_TAG_LIBRARY "|" STRATA_BUILD_TAG_ARCH
+  "|gxx" STRATA_BUILD_TAG_TEXT(__GXX_ABI_VERSION) "|" STRATA_BUILD_TAG_LIBRARY             \
+                                                  "|" STRATA_BUILD_TAG_ARCH
 
 #endif

@@ -1,14 +1,14 @@
 // Base class of models: a torch::nn::Module, a forward for each mode, and the rest from the module tree.
 #pragma once
 
-#include <ATen/CPUGeneratorImpl.h>
-#include <torch/nn/module.h>
-
 #include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <torch/nn/module.h>
 
 #include "strata/abi/model.h"
 #include "strata/cpp/plugin.hpp"
@@ -18,7 +18,8 @@
 namespace strata {
 
 enum class Mode : int32_t {
-  kLoss = STRATA_FORWARD_LOSS,        ///< outputs whose names contain "loss" are summed and differentiated
+  kLoss =
+      STRATA_FORWARD_LOSS,  ///< outputs whose names contain "loss" are summed and differentiated
   kPredict = STRATA_FORWARD_PREDICT,  ///< what metrics read
   kTensor = STRATA_FORWARD_TENSOR     ///< the bare result
 };
@@ -26,7 +27,9 @@ enum class Mode : int32_t {
 /// A batch or a model's outputs: tensors in order, by name.
 class STRATA_HIDDEN Tensors {
  public:
-  void put(std::string name, at::Tensor value) { items_.emplace_back(std::move(name), std::move(value)); }
+  void put(std::string name, at::Tensor value) {
+    items_.emplace_back(std::move(name), std::move(value));
+  }
 
   /// Errors: STRATA_E_NOT_FOUND listing the names there are.
   [[nodiscard]] const at::Tensor& get(std::string_view name) const {
@@ -49,7 +52,9 @@ class STRATA_HIDDEN Tensors {
     return false;
   }
 
-  [[nodiscard]] const std::vector<std::pair<std::string, at::Tensor>>& items() const { return items_; }
+  [[nodiscard]] const std::vector<std::pair<std::string, at::Tensor>>& items() const {
+    return items_;
+  }
 
  private:
   std::vector<std::pair<std::string, at::Tensor>> items_;
@@ -85,14 +90,18 @@ class STRATA_HIDDEN Model : public Component {
 
   /// Writes the initial value of one parameter. module: the one that registered it, under `leaf`. Default: LibTorch's own
   /// initialisation of Linear, Conv, Embedding and norm layers.
-  virtual void init_value(const torch::nn::Module& module, const std::string& leaf, at::Tensor& out,
+  virtual void init_value(const torch::nn::Module& module,
+                          const std::string& leaf,
+                          at::Tensor& out,
                           const at::Generator& generator) {
     default_init(module, leaf, out, generator);
   }
 
   /// What the model calls the tensor that a weight file holds under `stored`; empty: of no use to it, on purpose. For
   /// files that others wrote. What units borrow needs no word here.
-  [[nodiscard]] virtual std::string weight_name(std::string_view stored) const { return std::string(stored); }
+  [[nodiscard]] virtual std::string weight_name(std::string_view stored) const {
+    return std::string(stored);
+  }
 
   void build_into(const strata_model_sink& sink) {
     root_ = build();
@@ -128,7 +137,8 @@ class STRATA_HIDDEN Model : public Component {
       if (auto* mark = dynamic_cast<UnitMark*>(&module); mark != nullptr && !root) {
         int32_t id = 0;
         const std::string type = detail::short_type(module.name());
-        check(sink.unit(sink.ctx, unit, view(std::string_view(path)), view(std::string_view(type)), &id));
+        check(sink.unit(
+            sink.ctx, unit, view(std::string_view(path)), view(std::string_view(type)), &id));
         mark->set_unit(id);
         unit = id;
       }
@@ -147,7 +157,10 @@ class STRATA_HIDDEN Model : public Component {
       }
     }
 
-    void parameter(const torch::nn::Module& module, const std::string& leaf, at::Tensor& value, const std::string& name,
+    void parameter(const torch::nn::Module& module,
+                   const std::string& leaf,
+                   at::Tensor& value,
+                   const std::string& name,
                    int32_t unit) {
       const auto known = seen.find(value.unsafeGetTensorImpl());
       if (known != seen.end()) {
@@ -156,7 +169,13 @@ class STRATA_HIDDEN Model : public Component {
       }
       int32_t id = 0;
       const std::string type = detail::short_type(module.name());
-      check(sink.param(sink.ctx, unit, view(std::string_view(name)), view(std::string_view(type)), &value, 0, &id));
+      check(sink.param(sink.ctx,
+                       unit,
+                       view(std::string_view(name)),
+                       view(std::string_view(type)),
+                       &value,
+                       0,
+                       &id));
       seen.emplace(value.unsafeGetTensorImpl(), id);
       model.owners_.emplace(name, Owner{&module, leaf});
     }
@@ -168,43 +187,46 @@ class STRATA_HIDDEN Model : public Component {
 
 namespace detail {
 
-struct STRATA_HIDDEN ModelThunks {
-  static Model& self(void* p) { return *static_cast<Model*>(p); }
+struct STRATA_HIDDEN ModelThunks{static Model & self(void* p){return *static_cast<Model*>(p);
+}
 
-  static strata_rc build(void* p, const strata_model_sink* sink) {
-    return guarded([&] { self(p).build_into(*sink); });
-  }
+static strata_rc build(void* p, const strata_model_sink* sink) {
+  return guarded([&] { self(p).build_into(*sink); });
+}
 
-  static strata_rc forward(void* p, int32_t mode, const strata_native_field* batch, uint64_t n,
-                           const strata_output_sink* out) {
-    return guarded([&] {
-      Tensors inputs;
-      for (uint64_t i = 0; i < n; ++i) {
-        inputs.put(std::string(view(batch[i].name)), *static_cast<at::Tensor*>(batch[i].tensor));
-      }
-      Tensors outputs = self(p).forward(inputs, static_cast<Mode>(mode));
-      for (const auto& [name, value] : outputs.items()) {
-        at::Tensor handle = value;
-        check(out->put(out->ctx, view(std::string_view(name)), &handle));
-      }
-    });
-  }
+static strata_rc forward(void* p,
+                         int32_t mode,
+                         const strata_native_field* batch,
+                         uint64_t n,
+                         const strata_output_sink* out) {
+  return guarded([&] {
+    Tensors inputs;
+    for (uint64_t i = 0; i < n; ++i) {
+      inputs.put(std::string(view(batch[i].name)), *static_cast<at::Tensor*>(batch[i].tensor));
+    }
+    Tensors outputs = self(p).forward(inputs, static_cast<Mode>(mode));
+    for (const auto& [name, value] : outputs.items()) {
+      at::Tensor handle = value;
+      check(out->put(out->ctx, view(std::string_view(name)), &handle));
+    }
+  });
+}
 
-  static strata_rc set_training(void* p, int32_t training) {
-    return guarded([&] { self(p).set_training(training != 0); });
-  }
+static strata_rc set_training(void* p, int32_t training) {
+  return guarded([&] { self(p).set_training(training != 0); });
+}
 
-  static strata_rc init_value(void* p, strata_str name, uint64_t seed, strata_native_tensor* out) {
-    return guarded([&] { self(p).init_named(view(name), seed, *static_cast<at::Tensor*>(out)); });
-  }
+static strata_rc init_value(void* p, strata_str name, uint64_t seed, strata_native_tensor* out) {
+  return guarded([&] { self(p).init_named(view(name), seed, *static_cast<at::Tensor*>(out)); });
+}
 
-  static strata_rc weight_name(void* p, strata_str stored, const strata_text_sink* out) {
-    return guarded([&] {
-      const std::string name = self(p).weight_name(view(stored));
-      check(out->put(out->ctx, view(std::string_view(name))));
-    });
-  }
-};
+static strata_rc weight_name(void* p, strata_str stored, const strata_text_sink* out) {
+  return guarded([&] {
+    const std::string name = self(p).weight_name(view(stored));
+    check(out->put(out->ctx, view(std::string_view(name))));
+  });
+}
+};  // namespace strata
 
 template <>
 struct KindOf<Model> {
@@ -212,8 +234,12 @@ struct KindOf<Model> {
 
   static const void* table() {
     using T = ModelThunks;
-    static const strata_model_api api = {ObjectThunks<Model>::head<strata_model_api>(), &T::build, &T::forward,
-                                         &T::set_training, &T::init_value, &T::weight_name};
+    static const strata_model_api api = {ObjectThunks<Model>::head<strata_model_api>(),
+                                         &T::build,
+                                         &T::forward,
+                                         &T::set_training,
+                                         &T::init_value,
+                                         &T::weight_name};
     return &api;
   }
 };

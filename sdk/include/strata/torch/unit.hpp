@@ -1,14 +1,14 @@
 // Marks a module as a unit: calling it tells the host that its parameters are needed from here to there.
 #pragma once
 
-#include <ATen/core/grad_mode.h>
-#include <torch/nn/module.h>
-#include <torch/nn/pimpl.h>
-
 #include <memory>
 #include <tuple>
 #include <utility>
 #include <vector>
+
+#include <ATen/core/grad_mode.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
 
 #include "strata/abi/model.h"
 #include "strata/cpp/host.hpp"
@@ -40,7 +40,8 @@ class STRATA_HIDDEN UnitMark : public virtual RuntimeAware {
     if (!again) {
       return entered(call, std::move(args)...);
     }
-    return detail::recomputed([this, call](auto... a) { return entered(call, std::move(a)...); }, std::move(args)...);
+    return detail::recomputed([this, call](auto... a) { return entered(call, std::move(a)...); },
+                              std::move(args)...);
   }
 
  private:
@@ -113,7 +114,9 @@ class STRATA_HIDDEN Unit {
   }
 
   explicit operator bool() const { return module_ != nullptr; }
+
   [[nodiscard]] std::shared_ptr<M> ptr() const { return module_; }
+
   M* operator->() const { return module_.get(); }
 
  private:
