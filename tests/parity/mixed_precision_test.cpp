@@ -1,4 +1,4 @@
-// bf16 and fp16 under sharding strategies against an emulation in plain LibTorch that casts at the same points: masters
+// bf16 and fp16 under sharding strategies, and accumulation, against an emulation in plain LibTorch that casts at the same points: masters
 // in fp32, forward and backward in half precision, gradients cast to fp32 one by one and added in rank order.
 #include <cmath>
 #include <map>
@@ -62,36 +62,73 @@ unit::Fields batches(int64_t first, int64_t) {
   return {{"img", b.img}, {"label", b.label}};
 }
 
-// One micro-batch: its loss, and its gradients in fp32 added to `sums`.
-double emulate(const Weights& masters, at::ScalarType half, const Batch& batch, Weights& sums) {
+// How a step is made of micro-batches, and in which order their gradients are added.
+struct Window {
+  at::ScalarType dtype = at::kFloat;
+  int micros = 1;  // of each rank
+  bool ranks_first =
+      false;  // ranks in each micro-batch, then micro-batches; else each rank its own first
+};
+
+struct Micro {
+  double loss = 0;
+  Weights grads;  // in fp32
+};
+
+Micro emulate(const Weights& masters, const Window& window, const unit::Fields& batch) {
   Weights leaves;
   for (const auto& [name, master] : masters) {
-    leaves[name] = master.to(half).requires_grad_();
+    leaves[name] = master.to(window.dtype, /*non_blocking=*/false, /*copy=*/true).requires_grad_();
   }
-  at::Tensor x = batch.img.to(half);
+  at::Tensor x = batch[0].second.to(window.dtype);
   for (const std::string& layer : layers()) {
     x = at::linear(
         layer == "fc1" ? x : at::gelu(x), leaves.at(layer + ".weight"), leaves.at(layer + ".bias"));
   }
-  const at::Tensor loss = at::cross_entropy_loss(x.to(at::kFloat), batch.label);
-  torch::autograd::backward({loss}, {at::full({}, 1.0 / kWorld, at::kFloat)});
+  const at::Tensor loss = at::cross_entropy_loss(x.to(at::kFloat), batch[1].second);
+  const double factor = 1.0 / window.micros / kWorld;
+  torch::autograd::backward({loss}, {at::full({}, factor, at::kFloat)});
+  Micro out{loss.item<double>(), {}};
   for (const auto& [name, leaf] : leaves) {
-    const at::Tensor grad = leaf.grad().to(at::kFloat);
-    sums[name] = sums.count(name) == 0 ? grad : sums.at(name) + grad;
+    out.grads[name] = leaf.grad().to(at::kFloat);
   }
-  return loss.item<double>();
+  return out;
 }
 
-std::vector<std::vector<double>> emulated_losses(at::ScalarType half) {
+void add_to(Weights& sums, const Weights& grads) {
+  for (const auto& [name, grad] : grads) {
+    sums[name] = sums.count(name) == 0 ? grad : sums.at(name) + grad;
+  }
+}
+
+// micros: of one step, rank by rank.
+Weights sum_of(const std::vector<Micro>& micros, const Window& window) {
+  const int outer = window.ranks_first ? window.micros : kWorld;
+  const int inner = window.ranks_first ? kWorld : window.micros;
+  Weights sums;
+  for (int i = 0; i < outer; ++i) {
+    Weights part;
+    for (int j = 0; j < inner; ++j) {
+      const int place = window.ranks_first ? j * window.micros + i : i * window.micros + j;
+      add_to(part, micros[static_cast<size_t>(place)].grads);
+    }
+    add_to(sums, part);
+  }
+  return sums;
+}
+
+// One rank that computes all micro-batches of all ranks.
+std::vector<std::vector<double>> emulated_losses(const Window& window) {
   Weights masters = initial_weights();
   std::vector<std::vector<double>> losses;
-  for (int step = 0; step < kSteps; ++step) {
-    Weights sums;
+  for (int step = 0; step < kSteps / window.micros; ++step) {
+    std::vector<Micro> micros;
     losses.emplace_back();
-    for (int rank = 0; rank < kWorld; ++rank) {
-      const unit::Fields fields = batches(step * kWorld + rank, 1);
-      losses.back().push_back(emulate(masters, half, {fields[0].second, fields[1].second}, sums));
+    for (int place = 0; place < kWorld * window.micros; ++place) {
+      micros.push_back(emulate(masters, window, batches(step * kWorld * window.micros + place, 1)));
+      losses.back().push_back(micros.back().loss);
     }
+    const Weights sums = sum_of(micros, window);
     for (auto& [name, master] : masters) {
       master = master - sums.at(name) * kLr;
     }
@@ -114,7 +151,7 @@ class MixedPrecision : public testing::TestWithParam<const char*> {};
 
 TEST_P(MixedPrecision, EqualsTheEmulationToTheBit) {
   const std::string dtype = GetParam();
-  const auto expected = emulated_losses(dtype == "float16" ? at::kHalf : at::kBFloat16);
+  const auto expected = emulated_losses({.dtype = dtype == "float16" ? at::kHalf : at::kBFloat16});
 
   for (const std::string& strategy :
        {fsdp(dtype), zero(0, dtype), zero(1, dtype), zero(2, dtype), zero(3, dtype)}) {
@@ -155,6 +192,29 @@ INSTANTIATE_TEST_SUITE_P(Dtypes,
                          MixedPrecision,
                          testing::Values("bfloat16", "float16"),
                          [](const auto& p) { return std::string(p.param); });
+
+// Accumulation in fp32, to the bit, in both orders that strategies add in.
+TEST(Accumulation, EqualsOneRankThatAddsTheSameGradientsInTheSameOrder) {
+  const std::string wrap =
+      R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = "always_wrap_policy")";
+  const auto stage = [](int number) {
+    return "{ type = \"DeepSpeedStrategy\", zero_optimization = { stage = " +
+           std::to_string(number) + " } }";
+  };
+  const std::map<bool, std::vector<std::string>> strategies = {
+      {false, {"{ type = \"DDPStrategy\" }", wrap + " } }", stage(0), stage(1)}},
+      {true, {wrap + ", no_sync = false } }", stage(2), stage(3)}}};
+  for (const auto& [ranks_first, same_order] : strategies) {
+    const auto expected = emulated_losses({.micros = 3, .ranks_first = ranks_first});
+    for (const std::string& strategy : same_order) {
+      EngineRun run = run_of(strategy, kWorld);
+      run.batches = batches;
+      run.accumulation = 3;
+      run.steps = kSteps / 3;
+      EXPECT_EQ(run_engine(run).losses, expected) << strategy;
+    }
+  }
+}
 
 // Gradients of rank 1 alone overflow in step 3. Whoever holds the shards where they do, all ranks leave the update out and
 // halve the scale; were it not so, losses would differ from then on or be NaN.
