@@ -52,14 +52,7 @@ class TcpStore final : public Store {
   bool wait(const std::string& key, milliseconds timeout) {
     constexpr milliseconds kTurn{500};
     const auto end = std::chrono::steady_clock::now() + timeout;
-    while (true) {
-      try {
-        if (store_->check({key})) {
-          return true;
-        }
-      } catch (const std::exception& e) {
-        throw unreachable(e);
-      }
+    while (!has(key)) {
       const auto left =
           std::chrono::duration_cast<milliseconds>(end - std::chrono::steady_clock::now());
       if (left.count() <= 0) {
@@ -69,8 +62,17 @@ class TcpStore final : public Store {
         store_->wait({key}, std::min(left, kTurn));
         return true;
       } catch (const std::exception&) {
-        continue;  // the turn is over; a lost connection shows in check()
+        continue;  // the turn is over; a lost connection shows in has()
       }
+    }
+    return true;
+  }
+
+  bool has(const std::string& key) {
+    try {
+      return store_->check({key});
+    } catch (const std::exception& e) {
+      throw unreachable(e);
     }
   }
 

@@ -73,7 +73,7 @@ std::string World::backend() const {
 
 bool World::on_one_host(std::span<const int32_t> ranks) const {
   const auto& hosts = parts_.hosts;
-  return hosts.empty() || std::all_of(ranks.begin(), ranks.end(), [&](int32_t rank) {
+  return hosts.empty() || std::ranges::all_of(ranks, [&](int32_t rank) {
            return hosts.at(static_cast<size_t>(rank)) ==
                   hosts.at(static_cast<size_t>(ranks.front()));
          });
@@ -99,9 +99,8 @@ void World::open(strata_group& group,
 strata_group* World::group_new(std::span<const int32_t> ranks) {
   const std::vector<int32_t> key(ranks.begin(), ranks.end());
   const int number = made_++;
-  const bool ascending =
-      std::adjacent_find(key.begin(), key.end(), std::greater_equal<>()) == key.end();
-  const auto mine = std::find(key.begin(), key.end(), rank());
+  const bool ascending = std::ranges::adjacent_find(key, std::greater_equal<>()) == key.end();
+  const auto mine = std::ranges::find(key, rank());
   if (!ascending || mine == key.end() || key.front() < 0 || key.back() >= size()) {
     throw Error(STRATA_E_ARGUMENT,
                 text("group no. ",
@@ -175,7 +174,7 @@ std::vector<std::string> World::all_gather_text(const std::string& value) {
       &control(), &length, lengths.data(), 1, STRATA_I64, nullptr, &work);
   finish(rc, work);
 
-  const int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+  const int64_t longest = std::ranges::max(lengths);
   std::string padded = value;
   padded.resize(static_cast<size_t>(longest));
   std::string all(n * static_cast<size_t>(longest), '\0');
@@ -184,6 +183,7 @@ std::vector<std::string> World::all_gather_text(const std::string& value) {
   finish(rc, work);
 
   std::vector<std::string> out;
+  out.reserve(n);
   for (size_t rank = 0; rank < n; ++rank) {
     out.push_back(
         all.substr(rank * static_cast<size_t>(longest), static_cast<size_t>(lengths[rank])));
