@@ -1,5 +1,7 @@
 // Built-in models on one rank whose units come and go, evicted memory poisoned: to the bit what the
 // plain model gives.
+#include <cstring>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 

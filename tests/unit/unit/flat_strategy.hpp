@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <set>
 #include <string>
 #include <vector>
@@ -104,8 +103,7 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
       }
     }
     params.init_unit(unit);
-    std::memcpy(
-        u.value.data(), u.full.data() + shard_offset(u), static_cast<size_t>(u.shard * kBytes));
+    std::copy_n(u.full.data<float>() + rank() * u.shard, u.shard, u.value.data<float>());
     u.full.evict();
   }
 
@@ -217,8 +215,6 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     return world_size_ == 1 ? 0 : Group::world(runtime()).rank();
   }
 
-  [[nodiscard]] int64_t shard_offset(const FlatUnit& u) const { return rank() * u.shard * kBytes; }
-
   [[nodiscard]] std::vector<strata_segment> segments_of_shard(const FlatUnit& u) const {
     std::vector<strata_segment> out;
     const int64_t begin = rank() * u.shard;
@@ -259,7 +255,7 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     }
     u.full.make_resident();
     if (world_size_ == 1) {
-      std::memcpy(u.full.data(), u.value.data(), static_cast<size_t>(u.value.bytes()));
+      std::copy_n(u.value.data<float>(), u.shard, u.full.data<float>());
     } else {
       Group::world(runtime()).all_gather(u.value.data(), u.full.data(), u.shard, STRATA_F32).wait();
     }
@@ -267,7 +263,7 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
 
   void clear_gradients() {
     for (FlatUnit& u : units_) {
-      std::memset(u.grad.data(), 0, static_cast<size_t>(u.grad.bytes()));
+      std::fill_n(u.grad.data<float>(), u.shard, 0.F);
     }
   }
 

@@ -1,6 +1,8 @@
 // The parts of a rank, put together as the host does it.
 #include "harness.hpp"
 
+#include <cstring>
+
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros_like.h>
 

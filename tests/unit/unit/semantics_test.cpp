@@ -1,4 +1,6 @@
 // On one rank with evicted memory poisoned: gradients equal to the bit with and without a sharding strategy.
+#include <cstring>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
