@@ -73,9 +73,11 @@ void FlatShard::fill() {
   }
   if (!aliased()) {
     master_ = Buffer(runtime_, shard_bytes(dtype), 0, "shard");
-    std::memcpy(master_.data(),
-                whole + spec_.mesh->shard() * shard_bytes(dtype),
-                static_cast<size_t>(shard_bytes(dtype)));
+    cast(master_.data(),
+         dtype,
+         whole + spec_.mesh->shard() * shard_bytes(dtype),
+         dtype,
+         layout_.shard);
     if (spec_.resident) {
       cast(full_.data(), spec_.value_dtype, whole, dtype, layout_.numel());
     }
@@ -150,7 +152,7 @@ void FlatShard::reduce_begin() {
   under_way_ = true;
   const int64_t size = size_of(spec_.reduce_dtype);
   for (size_t i = 0; i < layout_.slots.size(); ++i) {
-    if (taken_[i] == 0) {
+    if (taken_[i] == 0 && layout_.slots[i].numel > 0) {
       std::memset(full_grad_.data() + layout_.slots[i].offset * size,
                   0,
                   static_cast<size_t>(layout_.slots[i].numel * size));
