@@ -38,6 +38,8 @@ TEST_P(Seed, TrainsForThreeIterationsOnTwoRanks) {
                            std::chrono::minutes(12));
 
   ASSERT_EQ(done.code, 0) << done.err;
+  const bool fp16 = GetParam() == std::string_view("deepspeed");
+  EXPECT_EQ(log_of("work").find("fp16 arithmetic on a CPU") != std::string::npos, fp16);
   const std::vector<double> losses = series("work", "loss");
   ASSERT_EQ(losses.size(), 3U);
   EXPECT_NEAR(losses[0], 6.9, 1.0);  // ln 1000, at random weights

@@ -117,6 +117,12 @@ class DeepSpeedStrategy final : public strata::Strategy {
   void report(const strata_setup_args& args) {
     std::vector<std::string> notes = loaded_.config.warnings;
     std::ignore = contributions(loaded_, BatchFacts{args.micro_batch_size, args.world_size}, notes);
+    if (loaded_.config.fp16.enabled && args.device.type == STRATA_CPU) {
+      notes.emplace_back(
+          "fp16 arithmetic on a CPU is 15 to 46 times slower than fp32; bf16 = { enabled = true } "
+          "or "
+          "fp32 is for longer runs");
+    }
     if (args.rank != 0) {
       return;
     }
