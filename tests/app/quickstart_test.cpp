@@ -46,7 +46,7 @@ TEST(Quickstart, ResNet50OnTwoRanksReadsFourDigitsOfFive) {
                            std::chrono::minutes(25));
 
   ASSERT_EQ(done.code, 0) << done.err;
-  EXPECT_GT(accuracy_of(folder.path() / "work"), 80.0);  // 87.9 seen; chance is 10
+  EXPECT_GT(accuracy_of(folder.path() / "work"), 80.0);  // 82.8 and 87.9 seen; chance is 10
 }
 
 TEST(Configs, AllThatShipPassADryRun) {
