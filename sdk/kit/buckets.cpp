@@ -14,10 +14,6 @@ int64_t aligned(int64_t elements, int32_t dtype) {
   return (elements + step - 1) / step * step;
 }
 
-bool is_trainable(const strata_param_desc& p) {
-  return (p.flags & STRATA_PARAM_TRAINABLE) != 0;
-}
-
 // The mark is 1 in the gradients' own dtype, so that it travels in the same sum. Every format here is exact for small
 // counts.
 void put_one(std::byte* at, int32_t dtype, bool set) {

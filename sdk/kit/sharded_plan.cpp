@@ -5,14 +5,6 @@
 #include "strata/kit/sharded_units.hpp"
 
 namespace strata::kit {
-namespace {
-
-bool is_trainable(const strata_param_desc& p) {
-  return (p.flags & STRATA_PARAM_TRAINABLE) != 0;
-}
-
-}  // namespace
-
 void ShardedUnits::plan(strata_runtime* runtime,
                         const ModelView& model,
                         std::span<const int32_t> owners,
@@ -72,17 +64,19 @@ void ShardedUnits::plan_borrowers(std::span<const int32_t> owners) {
   }
 }
 
-// A frozen parameter is never updated: it needs no master of its own precision.
-ShardSpec ShardedUnits::Piece::spec() const {
-  const ParamPlacement& p = placement;
-  return effective({p.mesh,
-                    p.value_dtype,
-                    trainable ? p.master_dtype : p.value_dtype,
-                    p.reduce_dtype,
-                    p.grad_dtype,
+ShardSpec spec_of(const ParamPlacement& placement, bool trainable, bool full_grads) {
+  return effective({placement.mesh,
+                    placement.value_dtype,
+                    trainable ? placement.master_dtype : placement.value_dtype,
+                    placement.reduce_dtype,
+                    placement.grad_dtype,
                     trainable,
-                    p.resident,
-                    false});
+                    placement.resident,
+                    full_grads});
+}
+
+ShardSpec ShardedUnits::Piece::spec() const {
+  return spec_of(placement, trainable, /*full_grads=*/false);
 }
 
 void ShardedUnits::materialize(int32_t unit) {

@@ -21,16 +21,9 @@ bool Bucketed::whole_gradients() const {
 }
 
 kit::ShardSpec Bucketed::spec_of(const strata_param_desc& param, const kit::Mesh& mesh) const {
-  const kit::ParamPlacement p = placement(config_, param, mesh);
-  const bool trainable = (param.flags & STRATA_PARAM_TRAINABLE) != 0;
-  return kit::effective({&mesh,
-                         p.value_dtype,
-                         trainable ? p.master_dtype : p.value_dtype,
-                         p.reduce_dtype,
-                         p.grad_dtype,
-                         trainable,
-                         /*resident=*/true,
-                         whole_gradients()});
+  kit::ParamPlacement p = placement(config_, param, mesh);
+  p.resident = true;
+  return kit::spec_of(p, is_trainable(param), whole_gradients());
 }
 
 std::vector<Bucketed::Plan> Bucketed::plan_buckets(const ModelView& model,

@@ -23,6 +23,11 @@ struct STRATA_HIDDEN ModelView {
   }
 };
 
+/// Whether the parameter requires a gradient.
+STRATA_HIDDEN inline bool is_trainable(const strata_param_desc& param) {
+  return (param.flags & STRATA_PARAM_TRAINABLE) != 0;
+}
+
 /// A way to configure a strategy; see strata_variant_sink.
 struct STRATA_HIDDEN EstimateVariant {
   std::string label;

@@ -27,6 +27,10 @@ struct STRATA_HIDDEN ParamPlacement {
   bool operator==(const ParamPlacement&) const = default;
 };
 
+/// What a piece of parameters kept so is made with. A frozen parameter is never updated: it needs no master of its own
+/// precision.
+ShardSpec spec_of(const ParamPlacement& placement, bool trainable, bool full_grads);
+
 /// What is gathered ahead of its use. All limits count together.
 struct STRATA_HIDDEN Lookahead {
   int64_t units = 0;
