@@ -167,7 +167,9 @@ void run_rank(const EngineRun& run,
     }
     if (run.keep_updates) {
       keep_update(engine, rank, result);
-      result.updates.clear();
+      if (rank == 0) {
+        result.updates.clear();
+      }
     }
     train(session, engine, run, rank, result);
     if (run.finally) {
