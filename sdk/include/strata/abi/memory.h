@@ -102,6 +102,10 @@ typedef struct strata_param_api {
   strata_rc (*init_buffers)(strata_runtime* rt, int32_t unit);
   /* Casts the unit's floating-point buffers to dtype for the rest of the run. After init_buffers(). */
   strata_rc (*cast_buffers)(strata_runtime* rt, int32_t unit, int32_t dtype);
+  /* init_param() for elements [offset, offset + count) of the parameter as its memory lies. Of a stored value only
+   * these are read; an initial value is drawn whole, in memory that is given back. */
+  strata_rc (*init_slice)(
+      strata_runtime* rt, int32_t param, int64_t offset, int64_t count, void* dst, int32_t dtype);
 } strata_param_api;
 
 #ifdef __cplusplus

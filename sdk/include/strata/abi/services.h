@@ -200,6 +200,22 @@ typedef struct strata_runner_api {
 
 /* --- updates ------------------------------------------------------------------------------------------ */
 
+/* A stretch of a parameter, or a whole buffer, in this rank's memory. Borrowed: valid until the run ends. */
+typedef struct strata_stretch {
+  strata_hdr h;
+  strata_str name; /* of the parameter or buffer */
+  void* data;
+  int64_t offset; /* elements into the flattened parameter, as its memory lies */
+  int64_t count;
+  int32_t param; /* number of the parameter; -1: a buffer */
+  int32_t dtype;
+} strata_stretch;
+
+typedef struct strata_stretch_sink {
+  void* ctx;
+  strata_rc (*put)(void* ctx, const strata_stretch* stretch);
+} strata_stretch_sink;
+
 /* Service "strata.update/1": what an optim_wrapper's step() is made of. Collective. [main] */
 #define STRATA_UPDATE_API "strata.update/1"
 
@@ -213,6 +229,17 @@ typedef struct strata_update_api {
   strata_rc (*clamp_grads)(strata_runtime* rt, double limit); /* each element to [-limit, limit] */
   /* One optimizer update from the gradients as they are now. */
   strata_rc (*optimizer_step)(strata_runtime* rt);
+  /* Keeps one more number for each element that the optimizer updates, zeroed, of the value's dtype, on the rank that
+   * has the value. Checkpoints hold it as "<parameter>.<name>" and bring it back on any number of ranks. Before
+   * before_train. Errors: STRATA_E_ARGUMENT for a name that a state has already. */
+  strata_rc (*add_state)(strata_runtime* rt, strata_str name);
+  /* This rank's stretches of a state, of the optimizer's or of add_state(), in one order; empty name: of the values
+   * themselves. The data may be written to. Not collective. Errors: STRATA_E_NOT_FOUND. */
+  strata_rc (*stretches)(strata_runtime* rt, strata_str state, const strata_stretch_sink* out);
+  /* Persistent buffers of the model (running statistics), whole, as this rank has them. Not collective. */
+  strata_rc (*buffers)(strata_runtime* rt, const strata_stretch_sink* out);
+  /* After values were written to outside of optimizer_step: the model computes with them from now on. */
+  strata_rc (*values_changed)(strata_runtime* rt);
 } strata_update_api;
 
 #ifdef __cplusplus

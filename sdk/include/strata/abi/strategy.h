@@ -235,6 +235,9 @@ typedef struct strata_strategy_api {
   strata_rc (*save)(void* self, const strata_text_sink* out);
   strata_rc (*load)(void* self, strata_str json);
   strata_rc (*stats)(void* self, const strata_number_sink* out);
+  /* The values of the optimizer views were written to between steps: brings them to what forward computes with, as
+   * after an update. NULL: there is nothing to do. Collective. */
+  strata_rc (*values_changed)(void* self);
 } strata_strategy_api;
 
 #ifdef __cplusplus
