@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/mapped_file.hpp"
+
 namespace strata::checkpoint {
 
 using Metadata = std::map<std::string, std::string>;
@@ -62,9 +64,6 @@ class SafetensorsFile {
   /// safetensors, is cut short or contradicts itself; both name the file, and the tensor if it is
   /// one's fault.
   explicit SafetensorsFile(const std::filesystem::path& path);
-  SafetensorsFile(SafetensorsFile&& other) noexcept;
-  SafetensorsFile& operator=(SafetensorsFile&& other) noexcept;
-  ~SafetensorsFile();
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
@@ -82,7 +81,7 @@ class SafetensorsFile {
 
  private:
   std::filesystem::path path_;
-  std::span<const std::byte> map_;
+  MappedFile file_;
   uint64_t data_begin_ = 0;
   std::vector<TensorInfo> tensors_;
   std::map<std::string, size_t, std::less<>> by_name_;

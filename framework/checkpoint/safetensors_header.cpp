@@ -10,6 +10,7 @@
 #include "strata/cpp/error.hpp"
 
 #include "checkpoint/dtype.hpp"
+#include "checkpoint/strict_json.hpp"
 
 namespace strata::checkpoint {
 namespace {
@@ -28,32 +29,6 @@ struct Refusal {
     throw Error(STRATA_E_FAILED, text(file, " is no valid safetensors file: ", parts...));
   }
 };
-
-// JSON lets a key come twice, and parsers keep one of them in silence. Deeper nesting than any
-// header has is refused here as well, before a tree of it is built.
-Json parse(std::string_view text, const Refusal& refuse) {
-  constexpr int kMaxDepth = 3;
-  std::vector<std::set<std::string>> keys;
-  const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kMaxDepth) {
-      refuse("its header is nested deeper than ", kMaxDepth, " levels");
-    }
-    if (event == Json::parse_event_t::object_start) {
-      keys.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      keys.pop_back();
-    } else if (event == Json::parse_event_t::key &&
-               !keys.back().insert(parsed.get<std::string>()).second) {
-      refuse("\"", parsed.get<std::string>(), "\" comes twice in its header");
-    }
-    return true;
-  };
-  try {
-    return Json::parse(text, watch);
-  } catch (const Json::exception& e) {
-    refuse("its header is not JSON: ", e.what());
-  }
-}
 
 std::pair<uint64_t, uint64_t> read_offsets(const Json& value,
                                            const std::string& name,
@@ -196,7 +171,9 @@ Header decode_header(std::string_view json, uint64_t data_bytes, const std::stri
   if (!json.starts_with('{')) {
     refuse("its header does not begin with {");
   }
-  const Json parsed = parse(json, refuse);
+  constexpr int kMaxDepth = 3;
+  const Json parsed =
+      parse_strictly(json, kMaxDepth, "its header", [&](const std::string& why) { refuse(why); });
   Header out;
   for (const auto& [name, value] : parsed.items()) {
     if (name == kMetadata) {

@@ -1,21 +1,17 @@
 // Filling a model from a file.
 #include "train/weights.hpp"
 
-#include <cstring>
+#include <algorithm>
+#include <set>
 
 #include <ATen/ops/empty.h>
 
 #include "strata/cpp/error.hpp"
 
-#include "checkpoint/checkpoint_dir.hpp"
 #include "unit/memory.hpp"
 
 namespace strata::train {
 namespace {
-
-std::filesystem::path file_of(const std::filesystem::path& path) {
-  return std::filesystem::is_directory(path) ? checkpoint::open_checkpoint(path).model : path;
-}
 
 std::string joined(const std::vector<std::string>& names) {
   constexpr size_t kShown = 10;
@@ -26,11 +22,36 @@ std::string joined(const std::vector<std::string>& names) {
   return names.size() > kShown ? out + text(", … (", names.size(), " in all)") : out;
 }
 
+struct Tensors {
+  explicit Tensors(const unit::Model& model) {
+    for (const unit::Param& p : model.params()) {
+      add(p.name, p.tensor);
+    }
+    for (const unit::NamedBuffer& b : model.buffers()) {
+      if (b.persistent) {
+        add(b.name, b.tensor);
+      }
+    }
+  }
+
+  void add(const std::string& name, const at::Tensor& tensor) {
+    all.emplace_back(name, tensor.sizes());
+    names.insert(name);
+  }
+
+  std::vector<std::pair<std::string, at::IntArrayRef>> all;  // in the model's order
+  std::set<std::string> names;
+};
+
+at::Tensor empty_as_stored(const checkpoint::StoredTensor& stored, at::IntArrayRef shape) {
+  return at::empty(shape, at::TensorOptions().dtype(unit::scalar_type(stored.dtype)));
+}
+
 }  // namespace
 
-Weights::Weights(const std::filesystem::path& path) : file_(file_of(path)) {}
+Weights::Weights(const std::filesystem::path& path) : file_(checkpoint::open_tensors(path)) {}
 
-void Weights::match(const unit::Model& model) {
+Weights::Names Weights::names_of(const unit::Model& model) const {
   constexpr std::string_view kWrapper = "module.";
   std::map<std::string, std::string> owners;  // of what units borrow, by the borrower's name
   for (const unit::Param& p : model.params()) {
@@ -38,70 +59,118 @@ void Weights::match(const unit::Model& model) {
       owners.emplace(alias, p.name);
     }
   }
+  Names out;
   Names renamed;
   Names borrowed;
-  by_name_.clear();
-  for (const checkpoint::TensorInfo& info : file_.tensors()) {
-    const std::string stored =
-        info.name.starts_with(kWrapper) ? info.name.substr(kWrapper.size()) : info.name;
-    const std::string name = model.weight_name(stored);
+  for (size_t i = 0; i < file_->tensors().size(); ++i) {
+    const std::string& own = stored(i).name;
+    const std::string bare = own.starts_with(kWrapper) ? own.substr(kWrapper.size()) : own;
+    const std::string name = model.weight_name(bare);
     if (const auto owner = owners.find(name); owner != owners.end()) {
-      borrowed.emplace(owner->second, &info);
+      borrowed.emplace(owner->second, i);
     } else if (!name.empty()) {
-      (name == stored ? by_name_ : renamed).emplace(name, &info);
+      (name == bare ? out : renamed).emplace(name, i);
     }
   }
-  by_name_.merge(renamed);
-  by_name_.merge(borrowed);
+  out.merge(renamed);
+  out.merge(borrowed);
+  return out;
 }
 
-bool Weights::fill(const std::string& name, const at::Tensor& out) {
+// By names and shapes alone: what is found does not depend on what a rank holds of the model.
+void Weights::match(const unit::Model& model) {
+  by_name_ = names_of(model);
+  missing_.clear();
+  unexpected_.clear();
+  misshaped_.clear();
+  const Tensors wanted(model);
+  for (const auto& [name, shape] : wanted.all) {
+    const auto it = by_name_.find(name);
+    if (it == by_name_.end()) {
+      if (!name.ends_with("num_batches_tracked")) {
+        missing_.push_back(name);
+      }
+    } else if (shape != at::IntArrayRef(stored(it->second).shape)) {
+      misshaped_.push_back(
+          text(name, " (file ", at::IntArrayRef(stored(it->second).shape), ", model ", shape, ")"));
+    }
+  }
+  for (const auto& [name, index] : by_name_) {
+    if (!wanted.names.contains(name)) {
+      unexpected_.push_back(stored(index).name);
+    }
+  }
+}
+
+int64_t Weights::find(const std::string& name, at::IntArrayRef shape) const {
   const auto it = by_name_.find(name);
-  if (it == by_name_.end()) {
-    missing_.push_back(name);
+  const bool fits = it != by_name_.end() && shape == at::IntArrayRef(stored(it->second).shape);
+  return fits ? static_cast<int64_t>(it->second) : -1;
+}
+
+// Into memory of the tensor's own type, which is aligned for it; of another type through a piece in between.
+void Weights::read(size_t index, int64_t begin, const at::Tensor& out) const {
+  constexpr int64_t kPiece = int64_t{1} << 20;
+  const int64_t count = out.numel();
+  if (out.scalar_type() == unit::scalar_type(stored(index).dtype)) {
+    file_->read(index, begin, count, out.mutable_data_ptr());
+    return;
+  }
+  const at::Tensor piece = empty_as_stored(stored(index), {std::min(count, kPiece)});
+  for (int64_t at = 0; at < count; at += kPiece) {
+    const int64_t n = std::min(kPiece, count - at);
+    file_->read(index, begin + at, n, piece.mutable_data_ptr());
+    out.narrow(0, at, n).copy_(piece.narrow(0, 0, n));
+  }
+}
+
+bool Weights::fill(const std::string& name, const at::Tensor& out) const {
+  const int64_t index = find(name, out.sizes());
+  if (index < 0) {
     return false;
   }
-  const checkpoint::TensorInfo& info = *it->second;
-  used_.insert(name);
-  if (out.sizes() != at::IntArrayRef(info.shape)) {
-    misshaped_.push_back(
-        text(name, " (file ", at::IntArrayRef(info.shape), ", model ", out.sizes(), ")"));
-    return false;
+  const auto i = static_cast<size_t>(index);
+  if (out.is_contiguous()) {
+    read(i, 0, out.view({out.numel()}));
+    return true;
   }
-  // Through a copy: the file's bytes need not be aligned for their type.
-  const at::Tensor stored =
-      at::empty(info.shape, at::TensorOptions().dtype(unit::scalar_type(info.dtype)));
-  std::memcpy(stored.mutable_data_ptr(), file_.data(info).data(), info.bytes());
-  out.copy_(stored);
+  const at::Tensor plain = empty_as_stored(stored(i), out.sizes());
+  read(i, 0, plain.view({plain.numel()}));
+  out.copy_(plain);
   return true;
 }
 
+bool Weights::fill_slice(const std::string& name,
+                         at::IntArrayRef shape,
+                         int64_t offset,
+                         int64_t count,
+                         const at::Tensor& out) const {
+  if (out.dim() != 1 || out.numel() != count || !out.is_contiguous()) {
+    throw Error(
+        STRATA_E_ARGUMENT,
+        text("a slice of ", count, " elements of ", name, " for a tensor of ", out.sizes()));
+  }
+  const int64_t index = find(name, shape);
+  if (index >= 0) {
+    read(static_cast<size_t>(index), offset, out);
+  }
+  return index >= 0;
+}
+
 std::string Weights::misfits() const {
-  std::vector<std::string> missing;
-  for (const std::string& name : missing_) {
-    if (!name.ends_with("num_batches_tracked")) {
-      missing.push_back(name);
-    }
-  }
-  std::vector<std::string> unexpected;
-  for (const auto& [name, info] : by_name_) {
-    if (used_.count(name) == 0) {
-      unexpected.push_back(info->name);
-    }
-  }
   std::string out;
   const auto add = [&out](const char* what, const std::vector<std::string>& names) {
     out += names.empty() ? "" : text("\n  ", what, ": ", joined(names));
   };
-  add("missing in the file, left at their initial values", missing);
-  add("unexpected in the file, not used", unexpected);
+  add("missing in the file, left at their initial values", missing_);
+  add("unexpected in the file, not used", unexpected_);
   add("of another shape, left at their initial values", misshaped_);
   return out;
 }
 
 void Weights::report(log::Log& log) const {
   if (const std::string found = misfits(); !found.empty()) {
-    log.warn("The model and the weights of {} do not match.{}", file_.path().string(), found);
+    log.warn("The model and the weights of {} do not match.{}", file_->path().string(), found);
   }
 }
 

@@ -4,20 +4,19 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "checkpoint/safetensors.hpp"
+#include "checkpoint/tensor_reader.hpp"
 #include "log/log.hpp"
 #include "unit/model.hpp"
 
 namespace strata::train {
 
-/// One safetensors file, read tensor by tensor as the model is built.
+/// Weights of any kind that checkpoint::open_tensors() knows, read tensor by tensor as the model is built.
 class Weights {
  public:
-  /// path: a .safetensors file or a checkpoint folder. Errors: those of SafetensorsFile.
+  /// Errors: those of open_tensors().
   explicit Weights(const std::filesystem::path& path);
 
   /// Gives the file's tensors the model's names. A leading "module." is dropped, then the model says what it calls them
@@ -26,20 +25,38 @@ class Weights {
   void match(const unit::Model& model);
 
   /// After match(). Fills a parameter or buffer; false when the file has none of that name and shape. Casts.
-  bool fill(const std::string& name, const at::Tensor& out);
+  bool fill(const std::string& name, const at::Tensor& out) const;
 
-  /// What was missing, unexpected or of another shape, a line each; empty when all fitted.
+  /// The same for elements [offset, offset + count) of the row-major tensor of this shape; out: count elements, one
+  /// dimension, contiguous. Reads only these.
+  bool fill_slice(const std::string& name,
+                  at::IntArrayRef shape,
+                  int64_t offset,
+                  int64_t count,
+                  const at::Tensor& out) const;
+
+  /// After match(): what is missing, unexpected or of another shape, a line each; empty when all fits. The same on every
+  /// rank.
   [[nodiscard]] std::string misfits() const;
   /// Logs the misfits, if any, as one warning.
   void report(log::Log& log) const;
 
  private:
-  using Names = std::map<std::string, const checkpoint::TensorInfo*>;
+  using Names = std::map<std::string, size_t>;  // to the file's tensors
 
-  checkpoint::SafetensorsFile file_;
+  [[nodiscard]] const checkpoint::StoredTensor& stored(size_t index) const {
+    return file_->tensors()[index];
+  }
+
+  [[nodiscard]] Names names_of(const unit::Model& model) const;
+  /// The index of a tensor; -1 when there is none of that name and shape.
+  [[nodiscard]] int64_t find(const std::string& name, at::IntArrayRef shape) const;
+  void read(size_t index, int64_t begin, const at::Tensor& out) const;
+
+  std::unique_ptr<checkpoint::TensorReader> file_;
   Names by_name_;
-  std::set<std::string> used_;
   std::vector<std::string> missing_;
+  std::vector<std::string> unexpected_;
   std::vector<std::string> misshaped_;
 };
 

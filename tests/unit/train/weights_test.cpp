@@ -1,11 +1,12 @@
 // Weights: a file's names and a model's, for GPT2 and the files that others write of it.
 #include "train/weights.hpp"
 
-#include <ATen/ops/empty.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "checkpoint/safetensors.hpp"
 #include "gpt2.hpp"
 #include "support/image_files.hpp"
 #include "unit/unit/harness.hpp"
@@ -19,8 +20,12 @@ using ::testing::HasSubstr;
 class Stored {
  public:
   void put(const std::string& name, at::IntArrayRef shape, double value) {
-    values_.push_back(at::full(shape, value));
-    sources_.push_back({name, STRATA_F32, shape.vec(), values_.back().const_data_ptr(), {}});
+    put(name, at::full(shape, value));
+  }
+
+  void put(const std::string& name, const at::Tensor& value) {
+    values_.push_back(value);
+    sources_.push_back({name, STRATA_F32, value.sizes().vec(), value.const_data_ptr(), {}});
   }
 
   void write(const std::filesystem::path& path) const {
@@ -146,6 +151,57 @@ TEST_F(Gpt2Weights, OfAnotherShapeAreNamedWithBothShapes) {
   stored_.put("wpe.weight", {1024, 4}, 1);
 
   EXPECT_THAT(load(), HasSubstr("transformer.wpe.weight (file [1024, 4], model [5, 4])"));
+}
+
+// The positions' embedding of the file counts 0, 1, 2, …
+class CountedWeights : public Gpt2Weights {
+ protected:
+  CountedWeights() {
+    stored_.put(kName, at::arange(20).to(at::kFloat).view({5, 4}));
+    stored_.write(path());
+    weights_ = std::make_unique<train::Weights>(path());
+    weights_->match(*model_);
+  }
+
+  static constexpr const char* kName = "transformer.wpe.weight";
+  std::unique_ptr<train::Weights> weights_;
+};
+
+TEST_F(CountedWeights, FillMemoryOfAnyStridesAndType) {
+  const at::Tensor expected = at::arange(20).view({5, 4});
+  const at::Tensor doubles = at::full({5, 4}, -1.0, at::TensorOptions().dtype(at::kDouble));
+  const at::Tensor columns = at::full({4, 5}, -1.0, at::TensorOptions().dtype(at::kHalf)).t();
+
+  EXPECT_TRUE(weights_->fill(kName, doubles));
+  EXPECT_TRUE(weights_->fill(kName, columns));
+
+  EXPECT_TRUE(doubles.equal(expected.to(at::kDouble)));
+  EXPECT_TRUE(columns.equal(expected.to(at::kHalf)));
+}
+
+TEST_F(CountedWeights, FillSlicesThatCutARow) {
+  const at::Tensor floats = at::full({7}, -1.0);
+  const at::Tensor halves = at::full({7}, -1.0, at::TensorOptions().dtype(at::kBFloat16));
+
+  EXPECT_TRUE(weights_->fill_slice(kName, {5, 4}, 6, 7, floats));
+  EXPECT_TRUE(weights_->fill_slice(kName, {5, 4}, 6, 7, halves));
+
+  const at::Tensor expected = at::arange(6, 13).to(at::kFloat);
+  EXPECT_TRUE(floats.equal(expected));
+  EXPECT_TRUE(halves.equal(expected.to(at::kBFloat16)));
+}
+
+TEST_F(CountedWeights, FillNoSliceOfAnotherNameOrShape) {
+  const at::Tensor out = at::full({2}, -1.0);
+
+  EXPECT_FALSE(weights_->fill_slice(kName, {4, 5}, 0, 2, out));
+  EXPECT_FALSE(weights_->fill_slice("transformer.wte.weight", {5, 4}, 0, 2, out));
+  EXPECT_TRUE(out.equal(at::full({2}, -1.0)));
+}
+
+TEST_F(CountedWeights, RefuseASliceThatIsNotWhatItSays) {
+  EXPECT_THROW(weights_->fill_slice(kName, {5, 4}, 0, 3, at::full({2}, 0.0)), Error);
+  EXPECT_THROW(weights_->fill_slice(kName, {5, 4}, 19, 2, at::full({2}, 0.0)), Error);
 }
 
 }  // namespace

@@ -1,0 +1,100 @@
+// Which reader for which path.
+#include "checkpoint/tensor_reader.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "strata/cpp/error.hpp"
+
+#include "checkpoint/dtype.hpp"
+#include "checkpoint/hf_index.hpp"
+#include "checkpoint/safetensors.hpp"
+
+namespace strata::checkpoint {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kWeights = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+
+class SafetensorsReader final : public TensorReader {
+ public:
+  explicit SafetensorsReader(const fs::path& path) : file_(path) {
+    for (const TensorInfo& info : file_.tensors()) {
+      tensors_.push_back({info.name, info.dtype, info.shape});
+    }
+  }
+
+  [[nodiscard]] const std::vector<StoredTensor>& tensors() const override { return tensors_; }
+
+  [[nodiscard]] const fs::path& path() const override { return file_.path(); }
+
+  void read(size_t tensor, int64_t begin, int64_t count, void* out) const override {
+    check_elements(*this, tensor, begin, count);
+    const TensorInfo& info = file_.tensors()[tensor];
+    const uint64_t element = dtype_bytes(info.dtype);
+    const auto bytes = file_.data(info).subspan(static_cast<uint64_t>(begin) * element,
+                                                static_cast<uint64_t>(count) * element);
+    if (!bytes.empty()) {
+      std::memcpy(out, bytes.data(), bytes.size());
+    }
+  }
+
+ private:
+  SafetensorsFile file_;
+  std::vector<StoredTensor> tensors_;
+};
+
+fs::path weights_in(const fs::path& folder) {
+  for (const char* name : {kIndex, kWeights}) {
+    if (fs::exists(folder / name)) {
+      return folder / name;
+    }
+  }
+  throw Error(
+      STRATA_E_NOT_FOUND,
+      text(folder.string(), " lacks ", kWeights, " and ", kIndex, ": no weights are there"));
+}
+
+}  // namespace
+
+int64_t StoredTensor::elements() const {
+  if (std::ranges::find(shape, 0) != shape.end()) {
+    return 0;  // whatever the other sizes come to
+  }
+  int64_t out = 1;
+  for (const int64_t size : shape) {
+    out *= size;
+  }
+  return out;
+}
+
+void check_elements(const TensorReader& reader, size_t tensor, int64_t begin, int64_t count) {
+  const bool known = tensor < reader.tensors().size();
+  const int64_t all = known ? reader.tensors()[tensor].elements() : 0;
+  if (!known || begin < 0 || count < 0 || begin > all || count > all - begin) {
+    throw Error(STRATA_E_ARGUMENT,
+                text(reader.path().string(),
+                     " has no elements ",
+                     begin,
+                     " to ",
+                     begin + count,
+                     known ? " in \"" + reader.tensors()[tensor].name + "\"" : " of such a tensor",
+                     ", which has ",
+                     all));
+  }
+}
+
+std::unique_ptr<TensorReader> open_tensors(const fs::path& path) {
+  if (fs::is_directory(path)) {
+    return open_tensors(weights_in(path));
+  }
+  if (path.extension() == ".json") {
+    return open_hf_index(path);
+  }
+  return std::make_unique<SafetensorsReader>(path);
+}
+
+}  // namespace strata::checkpoint
