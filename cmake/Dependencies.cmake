@@ -19,6 +19,10 @@ if(NOT TARGET strata::boost_dll)
   target_compile_definitions(strata_boost_dll INTERFACE BOOST_DLL_USE_STD_FS)
 endif()
 
+# Checksums; the header alone.
+find_path(STRATA_XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
+mark_as_advanced(STRATA_XXHASH_INCLUDE_DIR)
+
 # LibTorch carries Gloo inside but not its headers. These are only for including; its library is never linked.
 find_path(STRATA_GLOO_INCLUDE_DIR gloo/transport/device.h)
 mark_as_advanced(STRATA_GLOO_INCLUDE_DIR)

@@ -6,8 +6,6 @@
 
 #include "strata/cpp/error.hpp"
 
-#include "checkpoint/checkpoint_dir.hpp"
-#include "checkpoint/safetensors.hpp"
 #include "hooks/log_options.hpp"
 #include "host/services.hpp"
 #include "optim/groups.hpp"
@@ -16,7 +14,6 @@
 #include "train/components.hpp"
 #include "train/contribute.hpp"
 #include "train/engine.hpp"
-#include "train/weights.hpp"
 
 namespace strata::app {
 namespace {
@@ -106,18 +103,11 @@ void check_strategy_fits(const train::RunConfig& run,
   }
 }
 
-// Whether what the run starts from can be read in full.
-void check_start(const train::RunConfig& run, bool trains) {
+// Whether what the run starts from is whole. Ranks with a preflight each divide the reading.
+void check_start(const train::RunConfig& run, bool trains, const comm::LaunchInfo& launch) {
   try {
-    const train::StartPoint start = train::find_start(run);
-    if (start.path.empty()) {
-      return;
-    }
-    const train::Weights readable(start.path);
-    if (start.resume && trains) {
-      std::ignore = train::resumed_seed(run);
-      const auto files = checkpoint::open_checkpoint(start.path, checkpoint::Need::kAll);
-      const checkpoint::SafetensorsFile optimizer(files.optimizer);
+    if (const train::StartPoint start = train::find_start(run); !start.path.empty()) {
+      train::check_start_point(start, trains, launch.rank, launch.world_size);
     }
   } catch (const Error& e) {
     const config::Value& key = run.root->at(run.load_from.empty() ? "resume" : "load_from");
@@ -134,7 +124,10 @@ std::unique_ptr<registry::Registry> make_registry(const train::RunConfig& run) {
       plugin::scan(plugin::search_paths(plugin_paths(run)), trust), host::services());
 }
 
-void preflight(config::Value& root, const RunOptions& options, int world_size) {
+void preflight(config::Value& root,
+               const RunOptions& options,
+               int world_size,
+               const comm::LaunchInfo& launch) {
   const std::string stem = std::filesystem::path(options.config).stem().string();
   train::RunConfig run = train::parse_run_config(root, stem);
   train::require_sections(run, options.command);
@@ -158,7 +151,7 @@ void preflight(config::Value& root, const RunOptions& options, int world_size) {
   std::ignore = factory.metrics(run.val_metrics);
   std::ignore = factory.metrics(run.test_metrics);
   if (!options.dry_run) {
-    check_start(run, trains);
+    check_start(run, trains, launch);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "app/cli.hpp"
+#include "comm/launch_info.hpp"
 #include "config/value.hpp"
 #include "registry/registry.hpp"
 
@@ -14,7 +15,10 @@ std::unique_ptr<registry::Registry> make_registry(const train::RunConfig& run);
 
 /// Adds what the strategy's own file contributes, parses the host's sections and creates every plugin object once, so that each refusal comes before any rank starts,
 /// any memory is allocated and any file is written. Data is opened unless this is a dry run.
-/// Errors: STRATA_E_CONFIG.
-void preflight(config::Value& root, const RunOptions& options, int world_size);
+/// launch: of this process, when a launcher started one for each rank. Errors: STRATA_E_CONFIG.
+void preflight(config::Value& root,
+               const RunOptions& options,
+               int world_size,
+               const comm::LaunchInfo& launch = {});
 
 }  // namespace strata::app

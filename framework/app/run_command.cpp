@@ -144,7 +144,7 @@ int run_command(const RunOptions& options) {
   const int world_size = options.nproc > 0 ? options.nproc : launch.world_size;
   config::Value root = load_config(options, world_size);
   check_launcher(root, launch);
-  preflight(root, options, world_size);
+  preflight(root, options, world_size, launch);
   if (options.dry_run) {
     std::cout << options.config << ": no problem found\n";
     return 0;

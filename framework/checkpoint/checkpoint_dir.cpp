@@ -1,4 +1,4 @@
-// Written aside, synced, renamed.
+// Folders that are made aside, synced, renamed.
 #include "checkpoint/checkpoint_dir.hpp"
 
 #include <cerrno>
@@ -13,14 +13,14 @@
 #include "strata/cpp/error.hpp"
 
 #include "checkpoint/file_out.hpp"
+#include "checkpoint/sealed.hpp"
 
 namespace strata::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kModel = "model.safetensors";
-constexpr const char* kOptimizer = "optimizer.safetensors";
+constexpr const char* kIndex = "index.json";
 constexpr const char* kState = "state.json";
 
 template <class F>
@@ -31,28 +31,6 @@ auto as_io_error(F&& f) {
     throw Error(STRATA_E_IO, e.what());
   }
 }
-
-/// A folder that is removed again unless it was given its name.
-class Aside {
- public:
-  explicit Aside(const fs::path& dir) : path_(aside_of(dir)) {
-    fs::remove_all(path_);
-    fs::create_directory(path_);
-  }
-
-  Aside(const Aside&) = delete;
-  Aside& operator=(const Aside&) = delete;
-
-  ~Aside() {
-    std::error_code ignored;  // what stays is removed by the next save
-    fs::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 bool is_alive(const std::string& pid) {
   pid_t id = 0;
@@ -84,7 +62,7 @@ void tidy(const fs::path& parent) {
 }
 
 /// Puts the folder under its name. One that has the name ends up under `aside`, or is gone.
-void publish(const fs::path& aside, const fs::path& dir) {
+void move_into_place(const fs::path& aside, const fs::path& dir) {
   if (!fs::exists(dir)) {
     fs::rename(aside, dir);
   } else if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, dir.c_str(), RENAME_EXCHANGE) != 0) {
@@ -107,7 +85,7 @@ fs::path full_path(const fs::path& dir) {
 /// What is replaced is deleted, so it has to be a checkpoint.
 void refuse_foreign(const fs::path& dir) {
   const bool folder = fs::is_directory(dir);
-  if (fs::exists(dir) && !(folder && (fs::is_empty(dir) || fs::exists(dir / kModel)))) {
+  if (fs::exists(dir) && !(folder && (fs::is_empty(dir) || is_checkpoint(dir)))) {
     throw Error(STRATA_E_IO,
                 text("cannot save the checkpoint ",
                      dir.string(),
@@ -117,43 +95,64 @@ void refuse_foreign(const fs::path& dir) {
   }
 }
 
-void save(const fs::path& dir, const CheckpointContent& content) {
-  refuse_foreign(dir);
-  fs::create_directories(dir.parent_path());
-  tidy(dir.parent_path());
-  const Aside aside(dir);
-  write_safetensors(aside.path() / kModel, content.model, content.metadata);
-  if (content.optimizer) {
-    write_safetensors(aside.path() / kOptimizer, *content.optimizer, content.metadata);
-  }
-  write_text(aside.path() / kState, content.state);
-  publish(aside.path(), dir);
+void write_in_folder(const fs::path& file, const std::string& content) {
+  FileOut out(file, content.size(), Place::kInFolder);
+  out.write(content);
+  out.commit();
 }
 
-uint64_t bytes_of(const CheckpointContent& content) {
-  return safetensors_bytes(content.model, content.metadata) + content.state.size() +
-         (content.optimizer ? safetensors_bytes(*content.optimizer, content.metadata) : 0);
+fs::path existing(const fs::path& dir, const char* file) {
+  const fs::path full = full_path(dir);
+  if (!fs::is_directory(full)) {
+    throw Error(STRATA_E_NOT_FOUND, text("there is no checkpoint folder ", full.string()));
+  }
+  if (!fs::is_regular_file(full / file)) {
+    throw Error(STRATA_E_NOT_FOUND, text("the checkpoint ", full.string(), " lacks ", file));
+  }
+  return full / file;
 }
 
 }  // namespace
 
-void save_checkpoint(const fs::path& dir, const CheckpointContent& content) {
-  const fs::path full = full_path(dir);
-  const uint64_t bytes = bytes_of(content);
-  try {
-    as_io_error([&] { save(full, content); });
-  } catch (Error& e) {
-    if (e.code() == STRATA_E_IO) {
-      e.add_context(
-          text("while saving the checkpoint ", full.string(), ", ", bytes, " bytes in all"));
-    }
-    throw;
-  }
+NewCheckpoint::NewCheckpoint(const fs::path& dir) : dir_(full_path(dir)), aside_(aside_of(dir_)) {
+  as_io_error([&] {
+    refuse_foreign(dir_);
+    fs::create_directories(dir_.parent_path());
+    tidy(dir_.parent_path());
+    fs::remove_all(aside_);
+    fs::create_directory(aside_);
+  });
 }
 
-void rewrite_state(const fs::path& dir, std::string_view state) {
-  const CheckpointPaths paths = open_checkpoint(dir);
-  as_io_error([&] { write_text(paths.state, state); });
+NewCheckpoint::~NewCheckpoint() {
+  std::error_code ignored;  // what stays is removed by the next save
+  fs::remove_all(aside_, ignored);
+}
+
+void NewCheckpoint::publish(const Index& index, const std::string& state) {
+  as_io_error([&] {
+    write_in_folder(aside_ / kIndex, seal(encode_index(index)));
+    write_in_folder(aside_ / kState, seal(state));
+    sync_folder(aside_);
+    move_into_place(aside_, dir_);
+  });
+}
+
+void rewrite_state(const fs::path& dir, const std::string& state) {
+  as_io_error([&] { write_text(existing(dir, kState), seal(state)); });
+}
+
+std::string read_state(const fs::path& dir) {
+  return read_sealed(existing(dir, kState));
+}
+
+Index read_index(const fs::path& dir) {
+  const fs::path file = existing(dir, kIndex);
+  return decode_index(read_sealed(file), file.string());
+}
+
+bool is_checkpoint(const fs::path& dir) {
+  return fs::is_directory(dir) && fs::exists(dir / kIndex);
 }
 
 void remove_checkpoint(const fs::path& dir) {
@@ -162,41 +161,16 @@ void remove_checkpoint(const fs::path& dir) {
     if (!fs::exists(fs::symlink_status(full))) {
       return;
     }
-    if (!fs::is_directory(full) || !fs::exists(full / kModel)) {
+    if (!is_checkpoint(full)) {
       throw Error(STRATA_E_ARGUMENT,
-                  text(full.string(), " is no checkpoint: it has no ", kModel, "; not removed"));
+                  text(full.string(), " is no checkpoint: it has no ", kIndex, "; not removed"));
     }
-    const Aside aside(full);
-    fs::rename(full, aside.path());
+    const fs::path aside = aside_of(full);
+    fs::remove_all(aside);
+    fs::rename(full, aside);
     sync_folder(full.parent_path());
+    fs::remove_all(aside);
   });
-}
-
-CheckpointPaths open_checkpoint(const fs::path& dir, Need need) {
-  const fs::path full = full_path(dir);
-  if (!fs::is_directory(full)) {
-    throw Error(STRATA_E_NOT_FOUND, text("there is no checkpoint folder ", full.string()));
-  }
-  CheckpointPaths out{full, full / kModel, full / kOptimizer, full / kState};
-  for (const fs::path& file : {out.model, out.state}) {
-    if (!fs::is_regular_file(file)) {
-      throw Error(STRATA_E_NOT_FOUND,
-                  text("the checkpoint ", full.string(), " lacks ", file.filename().string()));
-    }
-  }
-  if (!fs::is_regular_file(out.optimizer)) {
-    if (need == Need::kAll) {
-      throw Error(STRATA_E_NOT_FOUND,
-                  text("the checkpoint ",
-                       full.string(),
-                       " lacks ",
-                       kOptimizer,
-                       ": it was saved without the optimizer's state, so it can be loaded "
-                       "(load_from) but not resumed"));
-    }
-    out.optimizer.clear();
-  }
-  return out;
 }
 
 }  // namespace strata::checkpoint

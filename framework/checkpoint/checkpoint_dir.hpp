@@ -1,53 +1,56 @@
-// A checkpoint: a folder with model.safetensors, optimizer.safetensors and state.json.
+// A checkpoint: a folder with index.json, state.json and the files of the ranks that wrote tensors.
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "checkpoint/safetensors.hpp"
+#include "checkpoint/index.hpp"
 
 namespace strata::checkpoint {
 
-/// What goes into one.
-struct CheckpointContent {
-  std::vector<TensorSource> model;
-  std::optional<std::vector<TensorSource>>
-      optimizer;      ///< absent: saved without its state, no resume from it
-  std::string state;  ///< JSON
-  Metadata metadata;  ///< of both safetensors files
+/// A checkpoint on its way to the disk, by the rank that publishes it. Everything is written and
+/// synced in a hidden folder beside its place; it appears whole, in one move, or not at all. [any]
+class NewCheckpoint {
+ public:
+  /// dir: "work_dirs/run/epoch_3". Makes the hidden folder, and removes what an earlier process left
+  /// unfinished. Errors: STRATA_E_IO: something that is no checkpoint has the name, or the folder
+  /// cannot be made.
+  explicit NewCheckpoint(const std::filesystem::path& dir);
+  NewCheckpoint(const NewCheckpoint&) = delete;
+  NewCheckpoint& operator=(const NewCheckpoint&) = delete;
+  /// Leaves nothing behind unless publish() was called.
+  ~NewCheckpoint();
+
+  [[nodiscard]] const std::filesystem::path& dir() const { return dir_; }
+
+  /// Where the files of all ranks go (write_shard).
+  [[nodiscard]] const std::filesystem::path& folder() const { return aside_; }
+
+  /// Adds index and state and gives the folder its name; a checkpoint that had it is replaced. On the
+  /// disk when this returns. state: JSON, a table. Errors: STRATA_E_IO.
+  void publish(const Index& index, const std::string& state);
+
+ private:
+  std::filesystem::path dir_;
+  std::filesystem::path aside_;
 };
 
-/// The files of one on the disk.
-struct CheckpointPaths {
-  std::filesystem::path dir;
-  std::filesystem::path model;
-  std::filesystem::path optimizer;  ///< empty when it was saved without
-  std::filesystem::path state;
-};
+/// Replaces the state of a checkpoint that is there. state: JSON, a table. Errors: STRATA_E_IO.
+void rewrite_state(const std::filesystem::path& dir, const std::string& state);
 
-/// Writes `dir` ("work_dirs/run/epoch_3"), by one rank. It appears whole: everything is written and
-/// synced in a hidden folder beside it first, and one that is there under the name is replaced in
-/// one move. What an earlier process left unfinished beside it is removed.
-///
-/// Errors: STRATA_E_IO with the path and the bytes needed (a full disk, a file where the folder
-/// should be); STRATA_E_ARGUMENT of write_safetensors; what a fill() throws. Nothing is left then
-/// but what was there before.
-void save_checkpoint(const std::filesystem::path& dir, const CheckpointContent& content);
-
-/// Replaces the state of a checkpoint that is there. Errors: STRATA_E_IO; those of open_checkpoint.
-void rewrite_state(const std::filesystem::path& dir, std::string_view state);
+/// The state's text, whole and undamaged. Errors: STRATA_E_NOT_FOUND, STRATA_E_IO, STRATA_E_FAILED,
+/// all with the file.
+std::string read_state(const std::filesystem::path& dir);
 
 /// Removes a checkpoint; nothing when there is none. A half-removed one never stands under the
 /// name. Errors: STRATA_E_IO; STRATA_E_ARGUMENT for something that is no checkpoint.
 void remove_checkpoint(const std::filesystem::path& dir);
 
-enum class Need { kWeights, kAll };
+/// Whether the folder is a checkpoint, complete or not.
+bool is_checkpoint(const std::filesystem::path& dir);
 
-/// Finds the files. Errors: STRATA_E_NOT_FOUND naming what is missing: the folder, a file of it, or
-/// the optimizer's when all is needed.
-CheckpointPaths open_checkpoint(const std::filesystem::path& dir, Need need = Need::kWeights);
+/// Errors: as read_state(), and those of decode_index().
+Index read_index(const std::filesystem::path& dir);
 
 }  // namespace strata::checkpoint

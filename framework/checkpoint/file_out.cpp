@@ -32,9 +32,11 @@ void sync_folder(const std::filesystem::path& folder) {
   }
 }
 
-FileOut::FileOut(std::filesystem::path path, uint64_t bytes)
-    : path_(std::move(path)), aside_(aside_of(path_)), bytes_(bytes) {
-  fd_ = ::open(aside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+FileOut::FileOut(std::filesystem::path path, uint64_t bytes, Place place)
+    : path_(std::move(path)),
+      written_at_(place == Place::kAside ? aside_of(path_) : path_),
+      bytes_(bytes) {
+  fd_ = ::open(written_at_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd_ < 0) {
     throw_errno("cannot create", path_, errno);
   }
@@ -43,7 +45,7 @@ FileOut::FileOut(std::filesystem::path path, uint64_t bytes)
       (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)) {
     const int error = errno;
     ::close(fd_);
-    ::unlink(aside_.c_str());
+    ::unlink(written_at_.c_str());
     fail(error);
   }
 }
@@ -51,7 +53,7 @@ FileOut::FileOut(std::filesystem::path path, uint64_t bytes)
 FileOut::~FileOut() {
   if (fd_ >= 0) {
     ::close(fd_);
-    ::unlink(aside_.c_str());
+    ::unlink(written_at_.c_str());
   }
 }
 
@@ -92,13 +94,15 @@ void FileOut::commit() {
     fail(errno);
   }
   const int fd = std::exchange(fd_, -1);
-  const bool closed = ::close(fd) == 0;
-  if (!closed || ::rename(aside_.c_str(), path_.c_str()) != 0) {
+  const bool moves = written_at_ != path_;
+  if (::close(fd) != 0 || (moves && ::rename(written_at_.c_str(), path_.c_str()) != 0)) {
     const int error = errno;
-    ::unlink(aside_.c_str());
+    ::unlink(written_at_.c_str());
     fail(error);
   }
-  sync_folder(path_.parent_path());
+  if (moves) {
+    sync_folder(path_.parent_path());
+  }
 }
 
 void write_text(const std::filesystem::path& path, std::string_view text) {

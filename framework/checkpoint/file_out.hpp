@@ -20,8 +20,13 @@ std::filesystem::path aside_of(const std::filesystem::path& path);
 /// Makes a rename inside the folder survive a power cut.
 void sync_folder(const std::filesystem::path& folder);
 
-/// Writes beside `path` and takes its place at commit(); without commit() nothing is left. Bytes go
-/// out as they come.
+enum class Place {
+  kAside,    ///< beside its path until commit() moves it there
+  kInFolder  ///< at its path, in a folder that is itself written aside and will be synced
+};
+
+/// A file that is on the disk after commit(); without commit() nothing is left. Bytes go out as they
+/// come.
 ///
 /// Errors of all: STRATA_E_IO with the path, the bytes needed and those free, and the system's
 /// reason. Where a file size limit is set, the process must ignore SIGXFSZ to get the error.
@@ -29,7 +34,7 @@ class FileOut {
  public:
   /// bytes: what will be written, reserved at once where the file system can, so that a full disk
   /// shows at the start.
-  FileOut(std::filesystem::path path, uint64_t bytes);
+  FileOut(std::filesystem::path path, uint64_t bytes, Place place = Place::kAside);
   FileOut(const FileOut&) = delete;
   FileOut& operator=(const FileOut&) = delete;
   ~FileOut();
@@ -46,7 +51,7 @@ class FileOut {
   [[noreturn]] void fail(int error) const;
 
   std::filesystem::path path_;
-  std::filesystem::path aside_;
+  std::filesystem::path written_at_;
   uint64_t bytes_;
   uint64_t written_ = 0;
   int fd_ = -1;

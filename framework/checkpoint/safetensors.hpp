@@ -67,6 +67,9 @@ class SafetensorsFile {
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
+  /// All bytes before those of the tensors.
+  [[nodiscard]] std::span<const std::byte> head() const { return file_.bytes().first(data_begin_); }
+
   /// In the order of the file.
   [[nodiscard]] const std::vector<TensorInfo>& tensors() const { return tensors_; }
 

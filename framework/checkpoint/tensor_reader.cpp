@@ -7,6 +7,8 @@
 
 #include "strata/cpp/error.hpp"
 
+#include "checkpoint/checkpoint_dir.hpp"
+#include "checkpoint/checkpoint_reader.hpp"
 #include "checkpoint/dtype.hpp"
 #include "checkpoint/hf_index.hpp"
 #include "checkpoint/safetensors.hpp"
@@ -88,6 +90,9 @@ void check_elements(const TensorReader& reader, size_t tensor, int64_t begin, in
 }
 
 std::unique_ptr<TensorReader> open_tensors(const fs::path& path) {
+  if (is_checkpoint(path)) {
+    return std::make_unique<CheckpointReader>(path, CheckpointReader::Take::kWeights);
+  }
   if (fs::is_directory(path)) {
     return open_tensors(weights_in(path));
   }

@@ -31,6 +31,15 @@ strata_rc store_get(void* ctx, strata_str key, int64_t timeout_ms, const strata_
 
 Store::Store() : c_{this, &store_set, &store_get} {}
 
+std::string Store::get(const std::string& key, std::chrono::milliseconds timeout) {
+  auto found = find(key, timeout);
+  if (!found) {
+    throw Error(STRATA_E_COMM,
+                text("store: nobody has set \"", key, "\" within ", timeout.count(), " ms"));
+  }
+  return *std::move(found);
+}
+
 void LocalStore::set(const std::string& key, const std::string& value) {
   {
     const std::lock_guard lock(mutex_);
@@ -39,11 +48,11 @@ void LocalStore::set(const std::string& key, const std::string& value) {
   changed_.notify_all();
 }
 
-std::string LocalStore::get(const std::string& key, std::chrono::milliseconds timeout) {
+std::optional<std::string> LocalStore::find(const std::string& key,
+                                            std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
   if (!changed_.wait_for(lock, timeout, [&] { return values_.contains(key); })) {
-    throw Error(STRATA_E_COMM,
-                text("store: nobody has set \"", key, "\" within ", timeout.count(), " ms"));
+    return std::nullopt;
   }
   return values_.at(key);
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "strata/abi/communicator.h"
@@ -24,8 +25,13 @@ class Store {
 
   virtual void set(const std::string& key, const std::string& value) = 0;
 
-  /// Waits for the key. Errors: STRATA_E_COMM after the timeout.
-  virtual std::string get(const std::string& key, std::chrono::milliseconds timeout) = 0;
+  /// Waits for the key; nothing after the timeout. Errors: STRATA_E_COMM when the store cannot be
+  /// reached.
+  virtual std::optional<std::string> find(const std::string& key,
+                                          std::chrono::milliseconds timeout) = 0;
+
+  /// As find(). Errors: STRATA_E_COMM after the timeout as well.
+  std::string get(const std::string& key, std::chrono::milliseconds timeout);
 
   /// For communicators; lives as long as this.
   [[nodiscard]] const strata_store* c() const { return &c_; }
@@ -38,7 +44,8 @@ class Store {
 class LocalStore final : public Store {
  public:
   void set(const std::string& key, const std::string& value) override;
-  std::string get(const std::string& key, std::chrono::milliseconds timeout) override;
+  std::optional<std::string> find(const std::string& key,
+                                  std::chrono::milliseconds timeout) override;
 
  private:
   std::mutex mutex_;

@@ -34,11 +34,10 @@ class TcpStore final : public Store {
     }
   }
 
-  std::string get(const std::string& key, milliseconds timeout) override {
+  std::optional<std::string> find(const std::string& key, milliseconds timeout) override {
     const std::string full = prefix_ + key;
     if (!wait(full, timeout)) {
-      throw Error(STRATA_E_COMM,
-                  text("store: nobody has set \"", key, "\" within ", timeout.count(), " ms"));
+      return std::nullopt;
     }
     try {
       return store_->get_to_str(full);

@@ -2,7 +2,7 @@
 #include "train/checkpoints.hpp"
 
 #include <cstring>
-#include <fstream>
+#include <tuple>
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
@@ -11,11 +11,16 @@
 #include "strata/cpp/error.hpp"
 
 #include "border/sinks.hpp"
-#include "checkpoint/dtype.hpp"
+#include "checkpoint/checkpoint_dir.hpp"
+#include "checkpoint/checkpoint_reader.hpp"
 #include "checkpoint/last_checkpoint.hpp"
-#include "checkpoint/safetensors.hpp"
+#include "config/diff.hpp"
 #include "config/dump.hpp"
+#include "config/parse.hpp"
+#include "train/own_tensors.hpp"
 #include "train/saved_tensors.hpp"
+#include "train/share_failure.hpp"
+#include "train/weights.hpp"
 #include "unit/memory.hpp"
 
 namespace strata::train {
@@ -24,7 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* kFormat = "strata-checkpoint/0";
+constexpr const char* kFormat = "strata-state/1";
 
 StartPoint existing(const std::string& path, const config::Value& key, bool resume) {
   if (!fs::exists(path)) {
@@ -42,13 +47,11 @@ StartPoint existing(const std::string& path, const config::Value& key, bool resu
   return {fs::absolute(path).lexically_normal(), resume};
 }
 
-json read_state(const fs::path& checkpoint, checkpoint::Need need) {
-  const checkpoint::CheckpointPaths paths = checkpoint::open_checkpoint(checkpoint, need);
-  std::ifstream in(paths.state);
-  json state = json::parse(in, nullptr, /*allow_exceptions=*/false);
+json state_of(const fs::path& checkpoint) {
+  json state = json::parse(checkpoint::read_state(checkpoint), nullptr, /*allow_exceptions=*/false);
   if (!state.is_object() || state.value("format", "") != kFormat) {
-    throw Error(STRATA_E_IO,
-                text(paths.state.string(),
+    throw Error(STRATA_E_FAILED,
+                text((checkpoint / "state.json").string(),
                      " is not the state of a checkpoint of this version (",
                      kFormat,
                      ")"));
@@ -72,9 +75,13 @@ std::string text_of(const Engine& engine,
 }
 
 json counters_of(const SaveState& save) {
-  return {{"epoch", save.counters.epochs},
-          {"iter", save.counters.iters},
-          {"step", save.counters.steps}};
+  const Counters& c = save.counters;
+  return {{"epoch", c.epochs},
+          {"iter", c.iters},
+          {"step", c.steps},
+          {"epoch_length", c.epoch_length},
+          {"batch", c.batch},
+          {"samples", c.samples}};
 }
 
 json state_json(Session& session,
@@ -112,22 +119,24 @@ json state_json(Session& session,
 }
 
 // The stored state of a parameter in the order of its memory, as views cut it.
-at::Tensor in_memory_order(std::span<const std::byte> stored,
+at::Tensor in_memory_order(const checkpoint::CheckpointReader& stored,
+                           size_t place,
                            const at::Tensor& param,
                            int32_t dtype) {
   const auto options = at::TensorOptions().dtype(unit::scalar_type(dtype));
   const at::Tensor plain = at::empty(param.sizes(), options);
-  std::memcpy(plain.mutable_data_ptr(), stored.data(), stored.size());
+  stored.read(place, 0, plain.numel(), plain.mutable_data_ptr());
   at::Tensor out = at::empty_strided(param.sizes(), param.strides(), options);
   out.copy_(plain);
   return out;
 }
 
-// Reads of the file only what this rank holds.
-void load_state(const checkpoint::SafetensorsFile& stored,
+// Reads of the files only what this rank holds.
+void load_state(const checkpoint::CheckpointReader& stored,
                 const optim::StateSlice& slice,
                 const at::Tensor& param) {
-  const checkpoint::TensorInfo* info = stored.find(state_name(slice));
+  const auto place = stored.find(state_name(slice));
+  const checkpoint::StoredTensor* info = place ? &stored.tensors()[*place] : nullptr;
   if (info == nullptr || info->dtype != slice.dtype || info->shape != param.sizes()) {
     throw run_error("optimizer state \"",
                     state_name(slice),
@@ -136,20 +145,17 @@ void load_state(const checkpoint::SafetensorsFile& stored,
                     info == nullptr ? " is missing" : " has another shape or type",
                     "; the optimizer or the model changed, so use load_from instead of resume");
   }
-  const uint64_t element = checkpoint::dtype_bytes(slice.dtype);
-  const auto* data = stored.data(*info).data();
-  at::Tensor permuted;
-  if (!param.is_contiguous()) {
-    permuted = in_memory_order(stored.data(*info), param, slice.dtype);
-    data = static_cast<const std::byte*>(permuted.const_data_ptr());
+  if (param.is_contiguous()) {
+    return stored.read(*place, slice.param_offset, slice.count, slice.data);
   }
+  const at::Tensor whole = in_memory_order(stored, *place, param, slice.dtype);
+  const auto element = whole.element_size();
   std::memcpy(slice.data,
-              data + static_cast<uint64_t>(slice.param_offset) * element,
-              static_cast<uint64_t>(slice.count) * element);
+              static_cast<const std::byte*>(whole.const_data_ptr()) + slice.param_offset * element,
+              static_cast<size_t>(slice.count * element));
 }
 
-void load_optimizer(Engine& engine, const fs::path& file, const json& steps) {
-  const checkpoint::SafetensorsFile stored(file);
+void load_optimizer(Engine& engine, const checkpoint::CheckpointReader& stored, const json& steps) {
   engine.updater()->for_each_state([&](const optim::StateSlice& slice) {
     load_state(stored, slice, engine.model().param(slice.id).tensor);
   });
@@ -158,67 +164,34 @@ void load_optimizer(Engine& engine, const fs::path& file, const json& steps) {
   }
 }
 
-// Rank 0's failure is everybody's, with its cause: they stay in step, and whoever asked decides what it means. Another
-// kind of failure than an Error, or of communication, leaves through the end of the run, which ends the others too.
-template <class Body>
-void share_failure(Session& session, const Body& body) {
-  std::optional<Error> failure;
-  try {
-    body();
-  } catch (const Error& e) {
-    if (e.code() == STRATA_E_COMM || !session.world().is_main()) {
-      throw;
+bool has_optimizer(const checkpoint::CheckpointReader& stored) {
+  for (size_t i = 0; i < stored.tensors().size(); ++i) {
+    if (stored.kind(i) == checkpoint::Kind::kRank) {
+      return true;
     }
-    failure = e;
   }
-  json told = json::array();
-  if (failure.has_value()) {
-    told = {failure->code(), failure->message(), failure->where()};
-  }
-  const json heard = json::parse(
-      session.world().broadcast_text(told.dump(-1, ' ', false, json::error_handler_t::replace)));
-  if (failure.has_value()) {
-    throw Error(*failure);
-  }
-  if (!heard.empty()) {
-    throw Error(heard[0].get<strata_rc>(),
-                "rank 0: " + heard[1].get<std::string>(),
-                heard[2].get<std::string>());
+  return false;
+}
+
+void require_optimizer(const checkpoint::CheckpointReader& stored) {
+  if (!has_optimizer(stored)) {
+    throw Error(
+        STRATA_E_NOT_FOUND,
+        text("the checkpoint ",
+             stored.path().string(),
+             " was saved without the optimizer's state, so it can be loaded (load_from) but "
+             "not resumed"));
   }
 }
 
-template <class Body>
-void on_rank_zero(Session& session, const Body& body) {
-  share_failure(session, [&] {
-    if (session.world().is_main()) {
-      body();
-    }
-  });
-}
-
-// Rank 0 writes, the others give what they hold, in the same order.
-void write_files(Session& session,
-                 SavedTensors& tensors,
-                 const fs::path& dir,
-                 const checkpoint::CheckpointContent& content) {
-  try {
-    if (session.world().is_main()) {
-      checkpoint::save_checkpoint(dir, content);
-    } else {
-      SavedTensors::follow(content.model);
-      if (content.optimizer.has_value()) {
-        SavedTensors::follow(*content.optimizer);
-      }
-    }
-  } catch (const Error& e) {
-    if (!tensors.in_step()) {
-      throw Error(
-          STRATA_E_COMM, e.message(), e.where());  // the others cannot be told: the run ends
-    }
-    tensors.finish();
-    throw;
-  }
-  tensors.finish();
+Counters counters_from(const json& meta) {
+  const auto number = [&](const char* key) { return meta.at(key).get<int64_t>(); };
+  return {number("epoch"),
+          number("iter"),
+          number("step"),
+          number("epoch_length"),
+          number("batch"),
+          number("samples")};
 }
 
 }  // namespace
@@ -244,47 +217,61 @@ std::optional<int64_t> resumed_seed(const RunConfig& run) {
   if (!start.resume) {
     return std::nullopt;
   }
-  return read_state(start.path, checkpoint::Need::kWeights).at("seed").get<int64_t>();
+  return state_of(start.path).at("seed").get<int64_t>();
 }
 
-void write_checkpoint(Session& session, Engine& engine, const SaveState& save) {
-  SavedTensors tensors(session, engine);
-  checkpoint::CheckpointContent content;
-  content.model = tensors.model();
-  if (save.request.save_optimizer) {
-    content.optimizer = tensors.optimizer();
-  }
-  content.metadata = {{"format", "pt"}};
-  const fs::path dir = folder_of(session, save.request.out_dir) / save.request.name;
-  on_rank_zero(session,
-               [&] { content.state = state_json(session, engine, save, tensors).dump(1); });
-  share_failure(session, [&] { write_files(session, tensors, dir, content); });
-  on_rank_zero(session, [&] {
-    if (save.request.update_last) {
-      checkpoint::write_last(session.work_dir(), dir);
+void check_start_point(const StartPoint& start, bool trains, int part, int share) {
+  if (!checkpoint::is_checkpoint(start.path)) {
+    if (start.resume && trains) {
+      std::ignore = checkpoint::read_index(start.path);  // says what is missing
     }
-  });
+    const Weights readable(start.path);
+    return;
+  }
+  const bool resumes = start.resume && trains;
+  using Reader = checkpoint::CheckpointReader;
+  const Reader reader(start.path, resumes ? Reader::Take::kAll : Reader::Take::kWeights);
+  if (resumes) {
+    require_optimizer(reader);
+    std::ignore = state_of(start.path);
+  }
+  reader.verify(part, share);
 }
 
-void rewrite_state(Session& session, const SaveState& save) {
-  on_rank_zero(session, [&] {
-    const fs::path dir = folder_of(session, save.request.out_dir) / save.request.name;
-    json state = read_state(dir, checkpoint::Need::kWeights);
-    state["message_hub"] = session.hub().save();
-    state["hooks"] = save.hooks;
-    checkpoint::rewrite_state(dir, state.dump(1));
-  });
+void start_checkpoint(Session& session,
+                      Engine& engine,
+                      CheckpointWriter& writer,
+                      const SaveState& save) {
+  writer.wait();  // two copies at a time would be one too many
+  SavedTensors tensors(session, engine);
+  WriteTask task;
+  task.dir = folder_of(session, save.request.out_dir) / save.request.name;
+  task.update_last = save.request.update_last;
+  on_rank_zero(session, [&] { task.state = state_json(session, engine, save, tensors).dump(1); });
+  task.tensors = tensors.capture(save.request.save_optimizer);
+  writer.start(std::move(task));
 }
 
-void delete_checkpoint(Session& session, const std::string& out_dir, const std::string& name) {
-  on_rank_zero(session, [&] { checkpoint::remove_checkpoint(folder_of(session, out_dir) / name); });
+void rewrite_state(const Session& session, const StateUpdate& update) {
+  const fs::path dir = folder_of(session, update.out_dir) / update.name;
+  json state = state_of(dir);
+  state.erase("checksum");
+  state["message_hub"] = update.hub;
+  state["hooks"] = update.hooks;
+  checkpoint::rewrite_state(dir, state.dump(1));
+}
+
+void delete_checkpoint(const Session& session,
+                       const std::string& out_dir,
+                       const std::string& name) {
+  checkpoint::remove_checkpoint(folder_of(session, out_dir) / name);
 }
 
 Restored restore_state(Session& session, Engine& engine, const fs::path& path) {
-  const json state = read_state(path, checkpoint::Need::kAll);
-  load_optimizer(engine,
-                 checkpoint::open_checkpoint(path, checkpoint::Need::kAll).optimizer,
-                 state.at("optimizer_steps"));
+  const json state = state_of(path);
+  const checkpoint::CheckpointReader stored(path);
+  require_optimizer(stored);
+  load_optimizer(engine, stored, state.at("optimizer_steps"));
   if (state.contains("param_schedulers")) {
     engine.schedulers()->load(state.at("param_schedulers").get<std::string>());
   }
@@ -293,11 +280,14 @@ Restored restore_state(Session& session, Engine& engine, const fs::path& path) {
   const auto strategy = state.at("strategy").get<std::string>();
   engine.strategy().call(&strata_strategy_api::load, border::view(std::string_view(strategy)));
   session.hub().load(state.at("message_hub").get<std::string>());
-  const json& meta = state.at("meta");
-  return {{meta.at("epoch").get<int64_t>(),
-           meta.at("iter").get<int64_t>(),
-           meta.at("step").get<int64_t>()},
-          state.at("hooks").get<std::string>()};
+  if (stored.world_size() == session.world().size()) {
+    restore_own_tensors(session, engine, stored);
+  }
+  return {counters_from(state.at("meta")),
+          state.at("hooks").get<std::string>(),
+          stored.world_size(),
+          config::diff(config::parse_toml(state.at("config").get<std::string>(), "the checkpoint"),
+                       *session.run().root)};
 }
 
 }  // namespace strata::train

@@ -4,9 +4,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "checkpoint/checkpoint_dir.hpp"
 #include "hooks/run_control.hpp"
+#include "train/checkpoint_writer.hpp"
 #include "train/engine.hpp"
 #include "train/run_config.hpp"
 #include "train/session.hpp"
@@ -27,11 +28,18 @@ StartPoint find_start(const RunConfig& run);
 /// The seed of the run that a resumed run goes on with. Nothing without resume.
 std::optional<int64_t> resumed_seed(const RunConfig& run);
 
-/// Counters of a run: epochs, iterations and updates that are complete.
+/// Refuses a start point that is damaged: structure and checksums of the part-th of share parts of its chunks.
+/// trains: whether optimizer state is needed as well. Errors: of CheckpointReader and Weights.
+void check_start_point(const StartPoint& start, bool trains, int part, int share);
+
+/// Counters of a run: epochs, iterations and updates that are complete, and how far into the data that is.
 struct Counters {
   int64_t epochs = 0;
   int64_t iters = 0;
   int64_t steps = 0;
+  int64_t epoch_length = 0;  // iterations
+  int64_t batch = 0;         // samples of an iteration, of all ranks
+  int64_t samples = 0;       // seen since the start
 };
 
 struct SaveState {
@@ -40,20 +48,34 @@ struct SaveState {
   std::string hooks;  // HookBus::save()
 };
 
-/// Writes a checkpoint, the same bytes whatever the strategy: rank 0 writes, the others give what they hold; all return
-/// when it is there. Collective.
-/// Errors: STRATA_E_IO, of rank 0 on every rank, as for the two below; those of SavedTensors.
-void write_checkpoint(Session& session, Engine& engine, const SaveState& save);
-/// Replaces what such a checkpoint says about hooks and the hub. Rank 0 writes. Collective.
-void rewrite_state(Session& session, const SaveState& save);
-void delete_checkpoint(Session& session, const std::string& out_dir, const std::string& name);
+/// Begins to write a checkpoint with the values as of now. Every rank writes a part; the tensors in it do not depend on
+/// the strategy. Collective. Errors: of CheckpointWriter::start() and SavedTensors.
+void start_checkpoint(Session& session,
+                      Engine& engine,
+                      CheckpointWriter& writer,
+                      const SaveState& save);
+
+/// What a checkpoint says about hooks and the hub, as of now.
+struct StateUpdate {
+  std::string out_dir;
+  std::string name;
+  std::string hub;
+  std::string hooks;
+};
+
+/// Both for rank 0 alone. [any] Errors: STRATA_E_IO; of read_state().
+void rewrite_state(const Session& session, const StateUpdate& update);
+void delete_checkpoint(const Session& session, const std::string& out_dir, const std::string& name);
 
 /// Brings back everything but weights, which came through unit::ValueSource. Returns the counters and the hooks' part.
 struct Restored {
   Counters counters;
   std::string hooks;
+  int64_t world_size = 0;            // that saved it
+  std::vector<std::string> changes;  // of the configuration since, as config::diff() says it
 };
 
+/// Errors: STRATA_E_FAILED naming the state that is missing or has another shape.
 Restored restore_state(Session& session, Engine& engine, const std::filesystem::path& checkpoint);
 
 }  // namespace strata::train

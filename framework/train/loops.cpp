@@ -66,6 +66,8 @@ void Runner::train() {
   close_window();
   hooks_.fire(STRATA_POINT_AFTER_TRAIN);
   hooks_.fire(STRATA_POINT_AFTER_RUN);
+  writer_.wait();
+  session_.world().barrier();  // rank 0's store outlives what the others ask of it
 }
 
 void Runner::run_epochs() {
@@ -100,9 +102,9 @@ void Runner::run_iterations() {
   hooks_.fire(STRATA_POINT_BEFORE_TRAIN_EPOCH);
   engine_->model().set_training(true);
   const int64_t length = train_loader_->length();
-  int64_t pass = length == data::kEndless ? 0 : progress_.iter / length;
-  train_loader_->begin_pass(pass,
-                            length == data::kEndless ? progress_.iter : progress_.iter % length);
+  const int64_t position = progress_.iter + data_shift_;
+  int64_t pass = length == data::kEndless ? 0 : position / length;
+  train_loader_->begin_pass(pass, length == data::kEndless ? position : position % length);
   data::Batch batch;
   while (progress_.iter < progress_.max_iters && stop_reason_.empty()) {
     if (!train_loader_->next(batch)) {
@@ -119,6 +121,7 @@ void Runner::run_iterations() {
 
 void Runner::train_iter(data::Batch& batch, int64_t batch_idx) {
   stop_if_interrupted();
+  writer_.check();
   progress_.inner_iter = batch_idx;
   strata_hook_ctx context = context_of(batch_idx, batch);
   hooks_.fire(STRATA_POINT_BEFORE_TRAIN_ITER, context);

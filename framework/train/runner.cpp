@@ -1,6 +1,7 @@
 // Making a run's parts, and the requests of hooks.
 #include "train/runner.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -16,7 +17,8 @@ Runner::Runner(Session& session, Command command, std::function<bool()> interrup
       command_(command),
       interrupted_(std::move(interrupted)),
       work_dir_(session.work_dir().string()),
-      log_dir_(session.log_dir().string()) {
+      log_dir_(session.log_dir().string()),
+      writer_(session) {
   progress_.h = STRATA_HDR(strata_progress);
   session_.runtime().run = this;
   const RunConfig& run = session_.run();
@@ -133,11 +135,51 @@ void Runner::restore_training_state() {
     session_.log().warn("The checkpoint has state of the hook {}, which this run does not use.",
                         type);
   }
-  epochs_done_ = progress_.epoch = restored.counters.epochs;
-  iters_done_ = progress_.iter = restored.counters.iters;
-  progress_.step = restored.counters.steps;
-  sampler_epoch_ = progress_.epoch;
+  take_position(restored);
+  for (const std::string& change : restored.changes) {
+    session_.log().info("Config differs from the checkpoint's: {}", change);
+  }
   session_.log().info("resumed epoch: {}, iter: {}", progress_.epoch, progress_.iter);
+}
+
+Counters Runner::counters() const {
+  const int64_t batch = session_.run().train.batch_size * session_.world().size();
+  return {epochs_done_,
+          iters_done_,
+          progress_.step,
+          progress_.epoch_length,
+          batch,
+          (iters_done_ + data_shift_) * batch};
+}
+
+// With another number of ranks or samples in a batch than before, the run goes on at the same place in the data: up to
+// a batch is seen again.
+void Runner::take_position(const Restored& restored) {
+  const Counters& was = restored.counters;
+  const int64_t batch = counters().batch;
+  epochs_done_ = progress_.epoch = was.epochs;
+  progress_.step = was.steps;
+  sampler_epoch_ = progress_.epoch;
+  iters_done_ = progress_.iter = was.iters;
+  if (was.batch == batch) {
+    data_shift_ = was.samples / batch - was.iters;
+    return;
+  }
+  if (progress_.by_epoch != 0) {
+    const int64_t into_epoch = (was.iters - was.epochs * was.epoch_length) * was.batch / batch;
+    iters_done_ = progress_.iter = was.epochs * progress_.epoch_length +
+                                   std::clamp<int64_t>(into_epoch, 0, progress_.epoch_length);
+  } else {
+    data_shift_ = was.samples / batch - was.iters;
+  }
+  session_.log().warn(
+      "The checkpoint is of {} rank(s) and {} samples an iteration, this run has {} and {}: it "
+      "goes on at the same place "
+      "in the data, with fresh random numbers.",
+      restored.world_size,
+      was.batch,
+      session_.world().size(),
+      batch);
 }
 
 // --- what hooks ask for --------------------------------------------------------------------------------------------
@@ -179,19 +221,27 @@ void Runner::save_checkpoint(const hooks::SaveRequest& request) {
     strata_hook_ctx context = hooks::HookBus::empty_context();
     context.checkpoint = border::view(std::string_view(request.name));
     hooks_.fire(STRATA_POINT_BEFORE_SAVE_CHECKPOINT, context);
-    write_checkpoint(session_, *engine_, {request, counters(), hooks_.save()});
+    start_checkpoint(session_, *engine_, writer_, {request, counters(), hooks_.save()});
   });
 }
 
 void Runner::refresh_checkpoint(std::string_view out_dir, std::string_view name) {
   now_or_after_update([this, dir = std::string(out_dir), file = std::string(name)] {
-    train::rewrite_state(session_, {{dir, file}, counters(), hooks_.save()});
+    writer_.then([this, update = StateUpdate{dir, file, session_.hub().save(), hooks_.save()}] {
+      train::rewrite_state(session_, update);
+    });
   });
 }
 
 void Runner::remove_checkpoint(std::string_view out_dir, std::string_view name) {
   now_or_after_update([this, dir = std::string(out_dir), file = std::string(name)] {
-    delete_checkpoint(session_, dir, file);
+    writer_.then([this, dir, file] {
+      try {
+        delete_checkpoint(session_, dir, file);
+      } catch (const std::exception& e) {  // worth a warning, not the run
+        session_.log().warn("The old checkpoint {} stays: {}", file, e.what());
+      }
+    });
   });
 }
 

@@ -79,7 +79,8 @@ class Runner final : public hooks::RunControl {
   border::Numbers run_evaluation(int32_t mode);
   void stop_if_interrupted() const;
 
-  [[nodiscard]] Counters counters() const { return {epochs_done_, iters_done_, progress_.step}; }
+  [[nodiscard]] Counters counters() const;
+  void take_position(const Restored& restored);
 
   void now_or_after_update(std::function<void()> action);
   void run_waiting();
@@ -102,10 +103,13 @@ class Runner final : public hooks::RunControl {
   std::unique_ptr<data::Loader> eval_loader_;
   std::unique_ptr<Evaluation> evaluation_;
   std::unique_ptr<Engine> engine_;
+  CheckpointWriter writer_;
   strata_progress progress_{};
   int64_t sampler_epoch_ = 0;
   int64_t epochs_done_ = 0;  // ahead of progress_ during the hooks after an epoch or iteration
   int64_t iters_done_ = 0;
+  int64_t data_shift_ =
+      0;  // of the place in the data, in batches, against iterations; by iteration alone
   int64_t sent_in_window_ = 0;
   int64_t sent_in_step_ = 0;  // of the last update
   bool window_open_ = false;  // inside an accumulation window

@@ -1,9 +1,8 @@
-// Collecting what ranks hold, piece by piece.
+// Which rank writes what, and copying it.
 #include "train/saved_tensors.hpp"
 
 #include <algorithm>
 #include <cstring>
-#include <exception>
 #include <utility>
 
 #include <ATen/ops/empty.h>
@@ -11,6 +10,7 @@
 #include "strata/cpp/dtype.hpp"
 #include "strata/cpp/error.hpp"
 
+#include "train/own_tensors.hpp"
 #include "unit/memory.hpp"
 
 namespace strata::train {
@@ -19,20 +19,13 @@ namespace {
 constexpr int64_t kFields =
     6;  // of one entry in what a rank tells: parameter, slot, dtype, offset, count, steps
 
-std::span<const std::byte> bytes_of(const at::Tensor& dense) {
-  return {static_cast<const std::byte*>(dense.const_data_ptr()),
-          static_cast<size_t>(dense.numel()) * dense.element_size()};
-}
-
-// By rank 0 for a tensor in its own memory.
-void put_tensor(const at::Tensor& tensor, const checkpoint::Put& put) {
-  put(bytes_of(tensor.detach().contiguous()));
-}
-
 }  // namespace
 
 SavedTensors::SavedTensors(Session& session, Engine& engine)
-    : session_(session), engine_(engine), steps_(engine.model().params().size(), 0) {
+    : session_(session),
+      engine_(engine),
+      steps_(engine.model().params().size(), 0),
+      load_(static_cast<size_t>(session.world().size()), 0) {
   owns_storage_ = caps_of(engine.strategy()).owns_storage != 0;
   learn_holdings();
 }
@@ -69,24 +62,26 @@ void SavedTensors::learn_holdings() {
   }
 }
 
-SavedTensors::Item SavedTensors::plan(int32_t param, int64_t slot) const {
-  const unit::Param& p = engine_.model().param(param);
-  Item item{param, slot, unit::dtype_of(p.tensor.scalar_type()), {}, slot == 0 && owns_storage_};
-  const auto found = held_.find({param, slot});
-  if (found == held_.end()) {
-    return item;
-  }
-  item.dtype = static_cast<int32_t>(found->second.front().dtype);
-  item.shared = false;
+// --- the plan -----------------------------------------------------------------------------------
+
+int64_t SavedTensors::least_loaded() const {
+  return std::ranges::min_element(load_) - load_.begin();
+}
+
+// All elements in order, each stretch from the one of its holders that writes least so far.
+std::vector<SavedTensors::Piece> SavedTensors::cover(const Key& key, int64_t element) {
+  const unit::Param& p = engine_.model().param(static_cast<int32_t>(key.first));
+  std::vector<Piece> pieces;
   for (int64_t at = 0; at < p.tensor.numel();) {
-    const Held* first = nullptr;  // of the ranks that hold element `at`; they come in order
-    for (const Held& h : found->second) {
-      if (h.offset <= at && at < h.offset + h.count) {
-        first = &h;
-        break;
+    const Held* best = nullptr;
+    for (const Held& h : held_.at(key)) {
+      const bool has = h.offset <= at && at < h.offset + h.count;
+      if (has && (best == nullptr ||
+                  load_[static_cast<size_t>(h.rank)] < load_[static_cast<size_t>(best->rank)])) {
+        best = &h;
       }
     }
-    if (first == nullptr) {
+    if (best == nullptr) {
       throw Error(STRATA_E_ARGUMENT,
                   text("no rank's optimizer views hold element ",
                        at,
@@ -98,167 +93,186 @@ SavedTensors::Item SavedTensors::plan(int32_t param, int64_t slot) const {
                        engine_.strategy().type(),
                        " made them"));
     }
-    item.pieces.push_back({first->rank, at, first->offset + first->count - at});
-    item.shared = item.shared || first->rank != 0;
-    at = first->offset + first->count;
+    const int64_t count = best->offset + best->count - at;
+    pieces.push_back({best->rank, at, count});
+    load_[static_cast<size_t>(best->rank)] += count * element;
+    at += count;
+  }
+  return pieces;
+}
+
+SavedTensors::Item SavedTensors::plan_item(int32_t param, int64_t slot, std::string name) {
+  const unit::Param& p = engine_.model().param(param);
+  Item item{std::move(name), param, slot, unit::dtype_of(p.tensor.scalar_type()), {}, 0, {}};
+  const auto found = held_.find({param, slot});
+  if (found == held_.end()) {
+    item.way = Way::kScope;
+    item.writer = least_loaded();
+    load_[static_cast<size_t>(item.writer)] += p.tensor.numel() * size_of(item.dtype);
+    return item;
+  }
+  item.dtype = static_cast<int32_t>(found->second.front().dtype);
+  item.pieces = cover({param, slot}, size_of(item.dtype));
+  if (!p.tensor.is_contiguous() && !item.pieces.empty()) {
+    item.way = item.pieces.size() == 1 ? Way::kPermuted : Way::kGathered;
+    item.writer = item.pieces.front().rank;
+  } else if (item.pieces.empty()) {
+    item.pieces.push_back({0, 0, 0});  // a tensor without elements is stored as well
   }
   return item;
 }
 
-checkpoint::TensorSource SavedTensors::source(std::string name, Item item) {
-  left_ += item.shared ? 1 : 0;
-  const auto shape = engine_.model().param(item.param).tensor.sizes().vec();
-  const int32_t dtype = item.dtype;
-  return {std::move(name), dtype, shape, nullptr, [this, item = std::move(item)](const Put& put) {
-            give(item, put);
-          }};
-}
-
-std::vector<checkpoint::TensorSource> SavedTensors::model() {
-  std::vector<checkpoint::TensorSource> out;
+std::vector<SavedTensors::Item> SavedTensors::plan(bool optimizer) {
   const std::vector<unit::Param>& params = engine_.model().params();
-  for (size_t i = 0; i < params.size(); ++i) {
-    out.push_back(source(params[i].name, plan(static_cast<int32_t>(i), 0)));
-  }
-  for (const unit::NamedBuffer& b : engine_.model().buffers()) {
-    if (b.persistent) {  // each rank has its own; rank 0's are saved
-      out.push_back({b.name,
-                     unit::dtype_of(b.tensor.scalar_type()),
-                     b.tensor.sizes().vec(),
-                     nullptr,
-                     [tensor = b.tensor](const Put& put) { put_tensor(tensor, put); }});
-    }
-  }
-  return out;
-}
-
-std::vector<checkpoint::TensorSource> SavedTensors::optimizer() {
   const std::vector<std::string> states = engine_.updater()->states();
-  const std::vector<unit::Param>& params = engine_.model().params();
-  std::vector<checkpoint::TensorSource> out;
+  std::vector<Item> items;
   for (size_t i = 0; i < params.size(); ++i) {
     const auto param = static_cast<int32_t>(i);
-    for (size_t k = 0; k < states.size() && held_.count({param, 0}) != 0; ++k) {
-      out.push_back(
-          source(text(params[i].name, ".", states[k]), plan(param, static_cast<int64_t>(k) + 1)));
+    items.push_back(plan_item(param, 0, params[i].name));
+    for (size_t k = 0; optimizer && k < states.size(); ++k) {
+      const auto slot = static_cast<int64_t>(k) + 1;
+      if (held_.contains({param, slot})) {
+        items.push_back(plan_item(param, slot, text(params[i].name, ".", states[k])));
+      }
     }
   }
+  return items;
+}
+
+int64_t SavedTensors::own_bytes(const std::vector<Item>& items) const {
+  int64_t bytes = 0;
+  for (const Item& item : items) {
+    const int64_t element = size_of(item.dtype);
+    if (item.way != Way::kOwn) {
+      bytes += item.writer == session_.world().rank()
+                   ? Staging::padded(tensor_of(item).numel() * element)
+                   : 0;
+      continue;
+    }
+    for (const Piece& piece : item.pieces) {
+      bytes += piece.rank == session_.world().rank() ? Staging::padded(piece.count * element) : 0;
+    }
+  }
+  return bytes;
+}
+
+// --- copying ------------------------------------------------------------------------------------
+
+Captured SavedTensors::capture(bool optimizer) {
+  const std::vector<Item> items = plan(optimizer);
+  OwnTensors extra(session_, engine_, optimizer);
+  Captured out;
+  out.memory = Staging(own_bytes(items) + extra.bytes());
+  for (const Item& item : items) {
+    take(item, out);
+  }
+  leave_scope();
+  extra.take(out);
   return out;
 }
 
-void SavedTensors::follow(const std::vector<checkpoint::TensorSource>& sources) {
-  for (const checkpoint::TensorSource& s : sources) {
-    s.fill([](std::span<const std::byte>) {});
-  }
-}
-
-// A failing write does not leave the others behind: rank 0 takes the rest of this tensor and drops it.
-void SavedTensors::give(const Item& item, const Put& put) {
-  const bool writes = session_.world().is_main();
-  if (item.shared ? !go_on() : !writes) {
-    return;
-  }
-  std::exception_ptr failure;
-  const Put careful = [&](std::span<const std::byte> piece) {
-    try {
-      if (writes && failure == nullptr) {
-        put(piece);
+void SavedTensors::take(const Item& item, Captured& out) {
+  switch (item.way) {
+    case Way::kOwn:
+      return take_own(item, out);
+    case Way::kPermuted:
+      if (item.writer == session_.world().rank()) {
+        const at::Tensor& param = tensor_of(item);
+        const auto options = at::TensorOptions().dtype(unit::scalar_type(item.dtype));
+        const at::Tensor flat = at::empty({param.numel()}, options);
+        std::memcpy(flat.mutable_data_ptr(), own(item, 0), flat.nbytes());
+        put_rows(item, flat.as_strided(param.sizes(), param.strides()), out);
       }
-    } catch (...) {
-      failure = std::current_exception();
-    }
-  };
-  try {
-    transfer(item, careful);
-  } catch (...) {
-    in_step_ = false;
-    throw;
-  }
-  if (failure != nullptr) {
-    std::rethrow_exception(failure);
+      return;
+    case Way::kGathered:
+      return take_gathered(item, out);
+    case Way::kScope:
+      return take_scope(item, out);
   }
 }
 
-// Whether rank 0 goes on to the next shared tensor.
-bool SavedTensors::go_on() {
-  if (stopped_) {
-    return false;
-  }
-  uint8_t go = 1;
-  session_.world().broadcast(&go, sizeof go, 0);
-  --left_;
-  stopped_ = go == 0;
-  return !stopped_;
+void SavedTensors::add(
+    const Item& item, int64_t begin, int64_t count, std::byte* data, Captured& out) const {
+  const bool value = item.slot == 0;
+  (value ? out.model : out.optimizer)
+      .push_back({item.name,
+                  item.dtype,
+                  tensor_of(item).sizes().vec(),
+                  value ? checkpoint::Kind::kParam : checkpoint::Kind::kState,
+                  begin,
+                  count,
+                  data});
 }
 
-void SavedTensors::finish() {
-  if (left_ > 0 && !stopped_) {  // rank 0 failed while the others wait for the next tensor
-    uint8_t go = 0;
-    session_.world().broadcast(&go, sizeof go, 0);
-    stopped_ = true;
-  }
-  leave_scope();
-}
-
-void SavedTensors::transfer(const Item& item, const Put& put) {
-  const at::Tensor& param = engine_.model().param(item.param).tensor;
-  if (item.pieces.empty()) {
-    return put_outside(item, put);
-  }
-  if (param.is_contiguous() || !session_.world().is_main()) {
-    return send_pieces(item, put);
-  }
-  // Views follow the order of memory (channels_last), files that of the shape.
-  const at::Tensor flat =
-      at::empty({param.numel()}, at::TensorOptions().dtype(unit::scalar_type(item.dtype)));
-  auto* at = static_cast<std::byte*>(flat.mutable_data_ptr());
-  send_pieces(item, [&at](std::span<const std::byte> piece) {
-    std::memcpy(at, piece.data(), piece.size());
-    at += piece.size();
-  });
-  put_tensor(flat.as_strided(param.sizes(), param.strides()), put);
-}
-
-void SavedTensors::send_pieces(const Item& item, const Put& put) {
+void SavedTensors::take_own(const Item& item, Captured& out) {
   const int64_t element = size_of(item.dtype);
-  comm::World& world = session_.world();
-  std::vector<std::byte> received;
   for (const Piece& piece : item.pieces) {
-    const int64_t step = kPieceBytes / element;
-    for (int64_t done = 0; done < piece.count; done += step) {
-      const auto bytes = static_cast<size_t>(std::min(step, piece.count - done) * element);
-      const std::byte* data = piece.rank == world.rank() ? own(item, piece.offset + done) : nullptr;
-      if (piece.rank != 0) {
-        received.resize(bytes);
-        if (data != nullptr) {
-          std::memcpy(received.data(), data, bytes);
-        }
-        world.broadcast(received.data(), static_cast<int64_t>(bytes), static_cast<int>(piece.rank));
-        data = received.data();
-      }
-      if (data != nullptr) {
-        put({data, bytes});
-      }
+    if (piece.rank != session_.world().rank()) {
+      continue;
+    }
+    std::byte* const data = out.memory.take(piece.count * element);
+    for (int64_t done = 0; done < piece.count;) {  // views may cut what the plan has in one
+      const int64_t at = piece.offset + done;
+      const optim::StateSlice& s = slice_at(item, at);
+      const int64_t n = std::min(piece.count - done, s.param_offset + s.count - at);
+      std::memcpy(data + done * element,
+                  static_cast<const std::byte*>(s.data) + (at - s.param_offset) * element,
+                  static_cast<size_t>(n * element));
+      done += n;
+    }
+    add(item, piece.offset, piece.count, data, out);
+  }
+}
+
+// Views follow the order of memory (channels_last), files that of the shape.
+void SavedTensors::put_rows(const Item& item, const at::Tensor& value, Captured& out) const {
+  const at::Tensor rows = value.detach().contiguous();
+  const auto bytes = static_cast<int64_t>(rows.nbytes());
+  std::byte* const data = out.memory.take(bytes);
+  std::memcpy(data, rows.const_data_ptr(), static_cast<size_t>(bytes));
+  add(item, 0, rows.numel(), data, out);
+}
+
+void SavedTensors::take_gathered(const Item& item, Captured& out) {
+  const at::Tensor& param = tensor_of(item);
+  comm::World& world = session_.world();
+  const int64_t element = size_of(item.dtype);
+  const auto options = at::TensorOptions().dtype(unit::scalar_type(item.dtype));
+  const at::Tensor flat = at::empty({param.numel()}, options);
+  auto* const data = static_cast<std::byte*>(flat.mutable_data_ptr());
+  for (const Piece& piece : item.pieces) {
+    std::byte* const at = data + piece.offset * element;
+    if (piece.rank == world.rank()) {
+      std::memcpy(at, own(item, piece.offset), static_cast<size_t>(piece.count * element));
+    }
+    world.broadcast(at, piece.count * element, static_cast<int>(piece.rank));
+  }
+  if (item.writer == world.rank()) {
+    put_rows(item, flat.as_strided(param.sizes(), param.strides()), out);
+  }
+}
+
+const optim::StateSlice& SavedTensors::slice_at(const Item& item, int64_t offset) const {
+  for (const optim::StateSlice& s : own_.at({item.param, item.slot})) {
+    if (s.param_offset <= offset && offset < s.param_offset + s.count) {
+      return s;
     }
   }
+  throw run_error("this rank no longer holds element ", offset, " of ", item.name);
 }
 
 const std::byte* SavedTensors::own(const Item& item, int64_t offset) const {
-  for (const optim::StateSlice& s : own_.at({item.param, item.slot})) {
-    if (s.param_offset <= offset && offset < s.param_offset + s.count) {
-      return static_cast<const std::byte*>(s.data) + (offset - s.param_offset) * size_of(s.dtype);
-    }
-  }
-  throw run_error("this rank no longer holds element ", offset, " of parameter ", item.param);
+  const optim::StateSlice& s = slice_at(item, offset);
+  return static_cast<const std::byte*>(s.data) + (offset - s.param_offset) * size_of(s.dtype);
 }
 
-void SavedTensors::put_outside(const Item& item, const Put& put) {
+void SavedTensors::take_scope(const Item& item, Captured& out) {
   const unit::Param& p = engine_.model().param(item.param);
-  if (item.shared) {
+  if (owns_storage_) {
     enter_scope(p.unit);
   }
-  if (session_.world().is_main()) {
-    put_tensor(p.tensor, put);
+  if (item.writer == session_.world().rank()) {
+    put_rows(item, p.tensor, out);
   }
 }
 

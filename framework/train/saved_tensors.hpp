@@ -1,89 +1,104 @@
-// The tensors of a checkpoint, on their way from the ranks that hold pieces of them to the one that writes.
+// The tensors of a checkpoint: which rank writes what, and a copy of it as of now.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "checkpoint/safetensors.hpp"
+#include "checkpoint/shard_file.hpp"
 #include "optim/updater.hpp"
 #include "train/engine.hpp"
 #include "train/session.hpp"
+#include "train/staging.hpp"
 
 namespace strata::train {
 
+/// What one rank writes: its files' pieces and the memory that they lie in.
+struct Captured {
+  std::vector<checkpoint::ShardPiece> model;      // parameters and buffers
+  std::vector<checkpoint::ShardPiece> optimizer;  // states, and what is this rank's alone
+  Staging memory;
+};
+
 /// All values and optimizer states of a training run, wherever they lie. Every rank makes one and calls the same
-/// functions in the same order. [main]
+/// functions. [main]
 ///
 /// Values are those that the optimizer updates (fp32 masters, not their half-precision copies): a run goes on from them.
-/// Parameters that no optimizer view covers come through the strategy's scope, unit by unit. Where several ranks hold the
-/// same elements, the first one gives them; what rank 0 holds is not sent.
-///
-/// Memory   rank 0 has one piece of at most kPieceBytes beyond its own share at a time; besides, one parameter whose
-///          memory order is not that of its shape, or one unit outside of the views.
+/// Parameters that no optimizer view covers come through the strategy's scope, unit by unit. Of what several ranks hold
+/// alike each writes a part, so that all write about as much.
 class SavedTensors {
  public:
-  static constexpr int64_t kPieceBytes = 4 << 20;
-
   /// Tells the other ranks what this one holds. Collective.
   /// Errors: STRATA_E_ARGUMENT for a parameter of which the views of all ranks together lack some elements.
   SavedTensors(Session& session, Engine& engine);
   SavedTensors(const SavedTensors&) = delete;
   SavedTensors& operator=(const SavedTensors&) = delete;
 
-  /// Parameters and persistent buffers, and "parameter.state" for each state; shapes are those of the model. The fills
-  /// refer to this object. They run once, in the order of the lists: rank 0's by the writer, the others' by follow().
-  std::vector<checkpoint::TensorSource> model();
-  std::vector<checkpoint::TensorSource> optimizer();
-
-  /// Ranks other than 0: gives what is theirs, until the list ends or rank 0 has stopped.
-  static void follow(const std::vector<checkpoint::TensorSource>& sources);
-  /// After the last fill, whether writing failed or not.
-  void finish();
-
-  /// False when a fill failed for another reason than its Put: ranks are out of step, and finish() would hang.
-  [[nodiscard]] bool in_step() const { return in_step_; }
+  /// A copy of what this rank writes. optimizer: with states, random numbers and what ranks have of their own.
+  /// Nothing is sent but parameters that lie in memory otherwise than row by row and are cut there, and those outside of
+  /// the views. Collective.
+  /// Memory   as much as this rank writes, besides one parameter or one unit of those.
+  Captured capture(bool optimizer);
 
   /// Updates of a parameter so far, from the ranks that make them.
   [[nodiscard]] int64_t steps(int32_t param) const { return steps_[static_cast<size_t>(param)]; }
 
  private:
-  using Put = checkpoint::Put;
-
-  /// A stretch of a flattened tensor, in elements.
+  /// A stretch of a flattened tensor, in elements, and who gives it.
   struct Piece {
     int64_t rank;
     int64_t offset;
     int64_t count;
   };
 
+  enum class Way {
+    kOwn,       // every rank writes its pieces
+    kPermuted,  // the one piece, put in order
+    kGathered,  // pieces in another order than the rows': brought to one rank
+    kScope      // outside of the views
+  };
+
   struct Item {
+    std::string name;
     int32_t param = 0;
     int64_t slot = 0;  // 0: the value; k: state k - 1
     int32_t dtype = 0;
-    std::vector<Piece> pieces;  // of all elements, in order; empty: outside of the views
-    bool shared = false;        // takes more ranks than rank 0
+    Way way = Way::kOwn;
+    int64_t writer = 0;         // unless kOwn
+    std::vector<Piece> pieces;  // of all elements, in order
   };
-
-  using Key = std::pair<int64_t, int64_t>;  // parameter, slot
-
-  void learn_holdings();
-  std::vector<int64_t> describe_own();
-  [[nodiscard]] Item plan(int32_t param, int64_t slot) const;
-  checkpoint::TensorSource source(std::string name, Item item);
-  void give(const Item& item, const Put& put);
-  bool go_on();
-  void transfer(const Item& item, const Put& put);
-  void send_pieces(const Item& item, const Put& put);
-  void put_outside(const Item& item, const Put& put);
-  void enter_scope(int32_t unit);
-  void leave_scope();
-  [[nodiscard]] const std::byte* own(const Item& item, int64_t offset) const;
 
   struct Held {
     int64_t rank, offset, count, dtype;
   };
+
+  using Key = std::pair<int64_t, int64_t>;  // parameter, slot
+  using Pieces = std::vector<checkpoint::ShardPiece>;
+
+  void learn_holdings();
+  std::vector<int64_t> describe_own();
+  [[nodiscard]] std::vector<Item> plan(bool optimizer);
+  [[nodiscard]] Item plan_item(int32_t param, int64_t slot, std::string name);
+  [[nodiscard]] std::vector<Piece> cover(const Key& key, int64_t element);
+  [[nodiscard]] int64_t least_loaded() const;
+  [[nodiscard]] int64_t own_bytes(const std::vector<Item>& items) const;
+
+  [[nodiscard]] at::Tensor tensor_of(const Item& item) const {
+    return engine_.model().param(item.param).tensor;
+  }
+
+  void take(const Item& item, Captured& out);
+  void take_own(const Item& item, Captured& out);
+  void take_gathered(const Item& item, Captured& out);
+  void take_scope(const Item& item, Captured& out);
+  void put_rows(const Item& item, const at::Tensor& value, Captured& out) const;
+  void add(const Item& item, int64_t begin, int64_t count, std::byte* data, Captured& out) const;
+  [[nodiscard]] const optim::StateSlice& slice_at(const Item& item, int64_t offset) const;
+  [[nodiscard]] const std::byte* own(const Item& item, int64_t offset) const;
+  void enter_scope(int32_t unit);
+  void leave_scope();
 
   Session& session_;
   Engine& engine_;
@@ -91,10 +106,8 @@ class SavedTensors {
   std::map<Key, std::vector<Held>> held_;              // by all ranks
   std::map<Key, std::vector<optim::StateSlice>> own_;  // by this one
   std::vector<int64_t> steps_;
-  int64_t left_ = 0;  // shared items that rank 0 has not begun
-  bool stopped_ = false;
-  bool in_step_ = true;
-  int32_t unit_ = -1;  // whose scope is entered
+  std::vector<int64_t> load_;  // bytes that each rank writes
+  int32_t unit_ = -1;          // whose scope is entered
 };
 
 }  // namespace strata::train

@@ -69,6 +69,7 @@ Session::Session(const Start& start)
       run_(start.run),
       registry_(start.registry),
       launch_(start.launch),
+      store_(start.store),
       memory_(start.run.poison_memory) {
   runtime_.memory = &memory_;
   runtime_.hub = &hub_;

@@ -43,6 +43,9 @@ class Session {
 
   [[nodiscard]] comm::World& world() { return *world_; }
 
+  /// Where ranks leave each other notes, from any thread; null for one rank.
+  [[nodiscard]] comm::Store* store() const { return store_.get(); }
+
   [[nodiscard]] log::Log& log() { return *log_; }
 
   [[nodiscard]] hooks::MessageHub& hub() { return hub_; }
@@ -75,6 +78,7 @@ class Session {
   const RunConfig& run_;
   const registry::Registry& registry_;
   comm::LaunchInfo launch_;
+  std::shared_ptr<comm::Store> store_;
   config::Value communicator_table_;
   strata_runtime runtime_;
   unit::Memory memory_;

@@ -45,7 +45,7 @@ class Training : public Scene {
   [[nodiscard]] std::vector<std::string> checkpoints(const std::string& work) const {
     std::vector<std::string> out;
     for (const auto& entry : fs::directory_iterator(path(work))) {
-      if (fs::exists(entry.path() / "model.safetensors")) {
+      if (fs::exists(entry.path() / "index.json")) {
         out.push_back(entry.path().filename().string());
       }
     }

@@ -1,0 +1,51 @@
+// The only file that knows xxHash.
+#include "checkpoint/hash.hpp"
+
+#include <charconv>
+
+#include <fmt/core.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace strata::checkpoint {
+
+struct Hash::State {
+  XXH3_state_t xxh;
+};
+
+Hash::Hash() : state_(std::make_unique<State>()) {
+  XXH3_64bits_reset(&state_->xxh);
+}
+
+Hash::~Hash() = default;
+
+void Hash::add(std::span<const std::byte> bytes) {
+  XXH3_64bits_update(&state_->xxh, bytes.data(), bytes.size());
+}
+
+uint64_t Hash::value() const {
+  return XXH3_64bits_digest(&state_->xxh);
+}
+
+uint64_t hash_of(std::span<const std::byte> bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
+
+uint64_t hash_of(std::string_view text) {
+  return hash_of(std::as_bytes(std::span(text)));
+}
+
+std::string hash_text(uint64_t hash) {
+  return fmt::format("{:016x}", hash);
+}
+
+std::optional<uint64_t> parse_hash(std::string_view text) {
+  uint64_t out = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, out, 16);
+  return text.size() == 16 && error == std::errc() && stopped == end ? std::optional(out)
+                                                                     : std::nullopt;
+}
+
+}  // namespace strata::checkpoint
