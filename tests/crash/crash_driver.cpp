@@ -1,0 +1,31 @@
+// crash_driver WORK_DIR [FIRST_VERSION NAME]: saves as a long run does with max_keep_ckpts = 1; with a name, once, as the
+// run after it. Exit code 1 and the message of what failed.
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "contents.hpp"
+
+int main(int argc, char** argv) {
+  try {
+    const std::string work_dir = argv[1];
+    if (argc == 4) {
+      strata::test::Saver(work_dir, std::stoi(argv[2])).save(argv[3]);
+      return 0;
+    }
+    strata::test::Saver run(work_dir);
+    run.save("iter_1");
+    run.save("iter_2");
+    run.remove("iter_1");
+    run.save("iter_3");
+    run.remove("iter_2");
+    run.save("iter_3");  // as when training goes over a step again, from an older checkpoint
+    run.refresh("iter_3");
+    run.save("iter_4");
+    run.remove("iter_3");
+  } catch (const std::exception& e) {
+    std::fputs(e.what(), stderr);
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,48 @@
+// Runs crash_driver in a folder of its own.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contents.hpp"
+#include "disk.hpp"
+#include "image_files.hpp"
+#include "program.hpp"
+
+namespace strata::test {
+
+/// <temp>/disk is watched; the work_dir is disk/runs/work, so that the folders above it count as well.
+class Scenario {
+ public:
+  Scenario();
+
+  [[nodiscard]] std::filesystem::path disk() const { return temp_.path() / "disk"; }
+
+  [[nodiscard]] std::filesystem::path work_dir() const { return disk() / "runs" / "work"; }
+
+  /// An empty disk and no journal.
+  void reset() const;
+
+  using Environment = std::vector<std::pair<std::string, std::string>>;
+
+  /// The driver, watched, with these arguments after its work_dir.
+  [[nodiscard]] Start driver(Environment more = {}, std::vector<std::string> args = {}) const;
+  [[nodiscard]] std::vector<Record> journal() const;
+
+ private:
+  TempFolder temp_;
+};
+
+/// The newest version that is safe, and the newest that was begun, when the first `count` records were made. 0: none.
+struct Progress {
+  int published = 0;
+  int begun = 0;
+};
+
+Progress progress_of(const std::vector<Record>& journal, size_t count);
+
+/// What is wrong with what was found, if the power went there; empty: nothing.
+std::string complaint(const Found& found, const Progress& progress);
+
+}  // namespace strata::test
