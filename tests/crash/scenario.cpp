@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <sstream>
+#include <stdexcept>
 
 #include "strata/cpp/error.hpp"
 
@@ -10,13 +11,32 @@ namespace strata::test {
 
 namespace fs = std::filesystem;
 
-Scenario::Scenario() {
+namespace {
+
+/// In memory where the system has such a folder: thousands of small files come and go.
+fs::path make_folder() {
+  const fs::path memory = "/dev/shm";
+  std::string name =
+      ((fs::is_directory(memory) ? memory : fs::temp_directory_path()) / "strata-crash-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) {
+    throw std::runtime_error("cannot make a folder for the test");
+  }
+  return name;
+}
+
+}  // namespace
+
+Scenario::Scenario() : folder_(make_folder()) {
   reset();
+}
+
+Scenario::~Scenario() {
+  fs::remove_all(folder_);
 }
 
 void Scenario::reset() const {
   fs::remove_all(disk());
-  fs::remove(temp_.path() / "journal");
+  fs::remove(folder_ / "journal");
   fs::create_directories(disk());
 }
 
@@ -25,7 +45,7 @@ Start Scenario::driver(Environment more, std::vector<std::string> args) const {
   out.args.insert(out.args.end(), args.begin(), args.end());
   out.env.emplace_back("LD_PRELOAD", FILE_JOURNAL);
   out.env.emplace_back(kWatchFolder, disk().string());
-  out.env.emplace_back(kJournalFile, (temp_.path() / "journal").string());
+  out.env.emplace_back(kJournalFile, (folder_ / "journal").string());
   // A sanitizer wants to be the first library.
   const char* const asan = ::getenv("ASAN_OPTIONS");
   out.env.emplace_back("ASAN_OPTIONS",
@@ -34,7 +54,18 @@ Start Scenario::driver(Environment more, std::vector<std::string> args) const {
 }
 
 std::vector<Record> Scenario::journal() const {
-  return read_journal(temp_.path() / "journal");
+  return read_journal(folder_ / "journal");
+}
+
+std::vector<std::string> leftovers(const fs::path& work_dir) {
+  std::vector<std::string> out;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(work_dir, missing)) {
+    if (std::string name = entry.path().filename().string(); name.starts_with('.')) {
+      out.push_back(std::move(name));
+    }
+  }
+  return out;
 }
 
 Progress progress_of(const std::vector<Record>& journal, size_t count) {

@@ -7,17 +7,19 @@
 
 #include "contents.hpp"
 #include "disk.hpp"
-#include "image_files.hpp"
 #include "program.hpp"
 
 namespace strata::test {
 
-/// <temp>/disk is watched; the work_dir is disk/runs/work, so that the folders above it count as well.
+/// <folder>/disk is watched; the work_dir is disk/runs/work, so that the folders above it count as well.
 class Scenario {
  public:
   Scenario();
+  Scenario(const Scenario&) = delete;
+  Scenario& operator=(const Scenario&) = delete;
+  ~Scenario();
 
-  [[nodiscard]] std::filesystem::path disk() const { return temp_.path() / "disk"; }
+  [[nodiscard]] std::filesystem::path disk() const { return folder_ / "disk"; }
 
   [[nodiscard]] std::filesystem::path work_dir() const { return disk() / "runs" / "work"; }
 
@@ -31,8 +33,11 @@ class Scenario {
   [[nodiscard]] std::vector<Record> journal() const;
 
  private:
-  TempFolder temp_;
+  std::filesystem::path folder_;
 };
+
+/// Hidden entries of a work_dir: what is written aside, and should be gone.
+std::vector<std::string> leftovers(const std::filesystem::path& work_dir);
 
 /// The newest version that is safe, and the newest that was begun, when the first `count` records were made. 0: none.
 struct Progress {
