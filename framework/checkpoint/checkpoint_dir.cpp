@@ -46,6 +46,7 @@ void tidy(const fs::path& parent) {
   for (const auto& entry : fs::directory_iterator(parent)) {
     entries.push_back(entry.path());
   }
+  bool synced = false;
   for (const fs::path& entry : entries) {
     std::smatch match;
     const std::string name = entry.filename().string();
@@ -55,26 +56,50 @@ void tidy(const fs::path& parent) {
     const fs::path target = parent / match[1].str();
     if (match[2] == "old" && !fs::exists(target)) {
       fs::rename(entry, target);
-    } else {
-      fs::remove_all(entry);
+      continue;
     }
+    if (!std::exchange(synced, true)) {
+      sync_folder(parent);  // it may be what the killed process replaced and the disk still has in its place
+    }
+    fs::remove_all(entry);
   }
 }
 
-/// Puts the folder under its name. One that has the name ends up under `aside`, or is gone.
+bool lacks_exchange(int error) {
+  return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
+}
+
+/// For a moment only the one that is replaced is there, under a name that find_last() and tidy()
+/// know. Returns it.
+fs::path replace_in_two_moves(const fs::path& aside, const fs::path& dir) {
+  fs::path old = dir.parent_path() / text(".", dir.filename().string(), ".old-", ::getpid());
+  fs::rename(dir, old);
+  try {
+    fs::rename(aside, dir);
+  } catch (...) {
+    std::error_code ignored;  // then tidy() will
+    fs::rename(old, dir, ignored);
+    throw;
+  }
+  return old;
+}
+
+/// Puts the folder under its name. One that has the name ends up under `aside`, or is gone; nothing
+/// of it goes before the disk has its successor.
 void move_into_place(const fs::path& aside, const fs::path& dir) {
+  fs::path old;
   if (!fs::exists(dir)) {
     fs::rename(aside, dir);
   } else if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, dir.c_str(), RENAME_EXCHANGE) != 0) {
-    // A file system without the exchange: for a moment only ".<name>.old-<pid>" is there, which
-    // tidy() knows.
-    const fs::path old =
-        dir.parent_path() / text(".", dir.filename().string(), ".old-", ::getpid());
-    fs::rename(dir, old);
-    fs::rename(aside, dir);
-    fs::remove_all(old);
+    if (!lacks_exchange(errno)) {
+      throw_errno("cannot replace", dir, errno);
+    }
+    old = replace_in_two_moves(aside, dir);
   }
   sync_folder(dir.parent_path());
+  if (!old.empty()) {
+    fs::remove_all(old);
+  }
 }
 
 fs::path full_path(const fs::path& dir) {
@@ -117,7 +142,7 @@ fs::path existing(const fs::path& dir, const char* file) {
 NewCheckpoint::NewCheckpoint(const fs::path& dir) : dir_(full_path(dir)), aside_(aside_of(dir_)) {
   as_io_error([&] {
     refuse_foreign(dir_);
-    fs::create_directories(dir_.parent_path());
+    make_folders(dir_.parent_path());
     tidy(dir_.parent_path());
     fs::remove_all(aside_);
     fs::create_directory(aside_);

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include <sys/stat.h>
+
 #include "strata/cpp/error.hpp"
 
 namespace strata::checkpoint {
@@ -30,6 +32,21 @@ void sync_folder(const std::filesystem::path& folder) {
   if (error != 0 && error != EINVAL) {  // some network file systems cannot sync a folder
     throw_errno("cannot sync the folder", here, error);
   }
+}
+
+void make_folders(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (folder.empty() || std::filesystem::is_directory(folder, ignored)) {
+    return;
+  }
+  make_folders(folder.parent_path());
+  if (::mkdir(folder.c_str(), 0777) != 0) {
+    const int error = errno;
+    if (!std::filesystem::is_directory(folder, ignored)) {  // another rank may have been faster
+      throw_errno("cannot make the folder", folder, error == EEXIST ? ENOTDIR : error);
+    }
+  }
+  sync_folder(folder.parent_path());
 }
 
 FileOut::FileOut(std::filesystem::path path, uint64_t bytes, Place place)

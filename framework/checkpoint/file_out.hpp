@@ -20,6 +20,10 @@ std::filesystem::path aside_of(const std::filesystem::path& path);
 /// Makes a rename inside the folder survive a power cut.
 void sync_folder(const std::filesystem::path& folder);
 
+/// Makes a folder and those above it, so that they survive a power cut together with what is synced
+/// in them. Errors: STRATA_E_IO.
+void make_folders(const std::filesystem::path& folder);
+
 enum class Place {
   kAside,    ///< beside its path until commit() moves it there
   kInFolder  ///< at its path, in a folder that is itself written aside and will be synced

@@ -16,6 +16,18 @@ namespace fs = std::filesystem;
 
 constexpr const char* kName = "last_checkpoint";
 
+/// Where a checkpoint is whose process ended while it replaced it (see checkpoint_dir.cpp).
+std::optional<fs::path> out_of_the_way(const fs::path& checkpoint) {
+  const std::string name = "." + checkpoint.filename().string() + ".old-";
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(checkpoint.parent_path(), missing)) {
+    if (entry.is_directory() && entry.path().filename().string().starts_with(name)) {
+      return entry.path();
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void write_last(const fs::path& work_dir, const fs::path& checkpoint) {
@@ -41,6 +53,11 @@ std::optional<fs::path> find_last(const fs::path& work_dir) {
   const fs::path moved = fs::absolute(work_dir / named.filename());
   if (fs::is_directory(moved)) {
     return moved;
+  }
+  for (const fs::path& place : {named, moved}) {
+    if (auto old = out_of_the_way(place); old.has_value()) {
+      return old;
+    }
   }
   throw Error(STRATA_E_NOT_FOUND,
               text(file.string(),

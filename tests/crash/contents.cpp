@@ -1,10 +1,12 @@
 // Every number follows from the version, the name and the place.
 #include "contents.hpp"
 
-#include <cstring>
+#include <cstddef>
 #include <dlfcn.h>
-#include <fstream>
+#include <future>
+#include <span>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -13,16 +15,23 @@
 #include "strata/cpp/error.hpp"
 
 #include "checkpoint/checkpoint_dir.hpp"
+#include "checkpoint/checkpoint_reader.hpp"
 #include "checkpoint/last_checkpoint.hpp"
+#include "checkpoint/shard_file.hpp"
 
 namespace strata::test {
 namespace {
 
 namespace fs = std::filesystem;
-using checkpoint::TensorSource;
+using checkpoint::CheckpointReader;
+using checkpoint::Index;
+using checkpoint::Kind;
+using checkpoint::ShardPiece;
 using nlohmann::json;
 
 constexpr int64_t kElements = 300;
+constexpr int64_t kCut = 130;  // rank 1 has the elements of "a" from here on
+constexpr int kRanks = 2;
 
 std::vector<float> numbers(int version, int tensor) {
   std::vector<float> out(kElements);
@@ -30,6 +39,74 @@ std::vector<float> numbers(int version, int tensor) {
     out[static_cast<size_t>(i)] = static_cast<float>(version * 10000 + tensor * 1000 + i);
   }
   return out;
+}
+
+/// The tensors of a version: each file of a rank has a piece of "a", rank 0's model all of "b".
+class Tensors {
+ public:
+  explicit Tensors(int version)
+      : a_(numbers(version, 0)), b_(numbers(version, 1)), avg_(numbers(version, 2)) {}
+
+  /// Writes the files of one rank.
+  [[nodiscard]] Index write(const fs::path& folder, int rank) const {
+    const std::string tail = text("-0000", rank + 1, "-of-0000", kRanks, ".safetensors");
+    std::vector<ShardPiece> model = {piece("a", Kind::kParam, a_, rank)};
+    if (rank == 0) {
+      model.push_back({"b", STRATA_F32, {3, kElements / 3}, Kind::kBuffer, 0, kElements, bytes(b_)});
+    }
+    std::vector<Index> parts;
+    parts.push_back(checkpoint::write_shard(folder, "model" + tail, model));
+    parts.push_back(checkpoint::write_shard(
+        folder, "optimizer" + tail, {piece("a.exp_avg", Kind::kState, avg_, rank)}));
+    return merge(std::move(parts));
+  }
+
+  void expect_in(const CheckpointReader& reader) const {
+    expect_in(reader, "a", a_);
+    expect_in(reader, "b", b_);
+    expect_in(reader, "a.exp_avg", avg_);
+  }
+
+ private:
+  static const std::byte* bytes(const std::vector<float>& values, int64_t from = 0) {
+    return std::as_bytes(std::span(values)).data() + from * sizeof(float);
+  }
+
+  static ShardPiece piece(const char* name, Kind kind, const std::vector<float>& values, int rank) {
+    const int64_t begin = rank == 0 ? 0 : kCut;
+    const int64_t count = rank == 0 ? kCut : kElements - kCut;
+    return {name, STRATA_F32, {kElements}, kind, begin, count, bytes(values, begin)};
+  }
+
+  static void expect_in(const CheckpointReader& reader,
+                        const char* name,
+                        const std::vector<float>& expected) {
+    const auto found = reader.find(name);
+    std::vector<float> stored(expected.size());
+    if (found.has_value() && reader.tensors()[*found].elements() == kElements) {
+      reader.read(*found, 0, kElements, stored.data());
+    }
+    if (stored != expected) {
+      throw std::runtime_error(
+          text(reader.path().string(), ": ", name, " is not what was saved in it"));
+    }
+  }
+
+  std::vector<float> a_, b_, avg_;
+};
+
+/// As ranks do: each writes its files while the others write theirs.
+Index write_all(const Tensors& tensors, const fs::path& folder) {
+  std::vector<std::future<Index>> ranks;
+  for (int rank = 0; rank < kRanks; ++rank) {
+    ranks.push_back(std::async(
+        std::launch::async, [&tensors, &folder, rank] { return tensors.write(folder, rank); }));
+  }
+  std::vector<Index> parts;
+  for (std::future<Index>& rank : ranks) {
+    parts.push_back(rank.get());
+  }
+  return merge(std::move(parts));
 }
 
 void mark(const std::string& text) {
@@ -45,19 +122,15 @@ std::string state_of(int version, int weights, const std::string& name) {
   return json{{"version", version}, {"weights", weights}, {"name", name}}.dump();
 }
 
-json read_state(const fs::path& file) {
-  std::ifstream in(file);
-  return json::parse(in);
+/// Without what a name has around it that is out of the way: ".NAME.old-<pid>".
+std::string name_of(const fs::path& checkpoint) {
+  const std::string name = checkpoint.filename().string();
+  const size_t old = name.find(".old-");
+  return old == std::string::npos ? name : name.substr(1, old - 1);
 }
 
-void expect_numbers(const fs::path& file, const char* name, int version, int tensor) {
-  const checkpoint::SafetensorsFile stored(file);
-  const checkpoint::TensorInfo* const info = stored.find(name);
-  const std::vector<float> expected = numbers(version, tensor);
-  if (info == nullptr || info->bytes() != expected.size() * sizeof(float) ||
-      std::memcmp(stored.data(*info).data(), expected.data(), info->bytes()) != 0) {
-    throw std::runtime_error(text(file.string(), " does not have what was saved as ", version));
-  }
+int weights_of(const fs::path& checkpoint) {
+  return json::parse(checkpoint::read_state(checkpoint)).at("weights").get<int>();
 }
 
 }  // namespace
@@ -67,40 +140,38 @@ int Saver::next(const std::string& name) {
   return version_++;
 }
 
-void Saver::save(const std::string& name) {
+void Saver::save(const std::string& name, Last last) {
   const int version = next(name);
-  const std::vector<std::vector<float>> data = {
-      numbers(version, 0), numbers(version, 1), numbers(version, 2)};
-  checkpoint::CheckpointContent content;
-  content.model = {TensorSource{"a", STRATA_F32, {kElements}, data[0].data()},
-                   TensorSource{"b", STRATA_F32, {3, kElements / 3}, data[1].data()}};
-  content.optimizer = {TensorSource{"a.exp_avg", STRATA_F32, {kElements}, data[2].data()}};
-  content.state = state_of(version, version, name);
-  checkpoint::save_checkpoint(work_dir_ / name, content);
-  checkpoint::write_last(work_dir_, work_dir_ / name);
-  mark(text("published ", version));
+  checkpoint::NewCheckpoint made(work_dir_ / name);
+  made.publish(write_all(Tensors(version), made.folder()), state_of(version, version, name));
+  mark(text("published ", version, " ", name));
+  if (last == Last::kUpdate) {
+    checkpoint::write_last(work_dir_, work_dir_ / name);
+    mark(text("last ", version, " ", name));
+  }
 }
 
-void Saver::refresh(const std::string& name) {
-  const fs::path dir = work_dir_ / name;
-  const int weights = read_state(checkpoint::open_checkpoint(dir).state).at("weights").get<int>();
+void Saver::refresh(const std::string& name, Last last) {
+  const int weights = weights_of(work_dir_ / name);
   const int version = next(name);
-  checkpoint::rewrite_state(dir, state_of(version, weights, name));
-  mark(text("published ", version));
+  checkpoint::rewrite_state(work_dir_ / name, state_of(version, weights, name));
+  mark(text("published ", version, " ", name));
+  if (last == Last::kUpdate) {
+    mark(text("last ", version, " ", name));
+  }
 }
 
 void Saver::remove(const std::string& name) const {
+  mark(text("removing 0 ", name));
   checkpoint::remove_checkpoint(work_dir_ / name);
 }
 
 int version_of(const fs::path& checkpoint) {
-  const auto paths = checkpoint::open_checkpoint(checkpoint, checkpoint::Need::kAll);
-  const json state = read_state(paths.state);
-  const int weights = state.at("weights").get<int>();
-  expect_numbers(paths.model, "a", weights, 0);
-  expect_numbers(paths.model, "b", weights, 1);
-  expect_numbers(paths.optimizer, "a.exp_avg", weights, 2);
-  if (state.at("name") != checkpoint.filename().string()) {
+  const CheckpointReader reader(checkpoint);
+  reader.verify();
+  Tensors(weights_of(checkpoint)).expect_in(reader);
+  const json state = json::parse(checkpoint::read_state(checkpoint));
+  if (state.at("name") != name_of(checkpoint)) {
     throw std::runtime_error(text(checkpoint.string(), " was saved as ", state.at("name").dump()));
   }
   return state.at("version").get<int>();
@@ -116,8 +187,9 @@ Found look(const fs::path& work_dir) {
     std::error_code missing;
     for (const auto& entry : fs::directory_iterator(work_dir, missing)) {
       const std::string name = entry.path().filename().string();
-      if (!name.starts_with('.') && name != "last_checkpoint") {
-        version_of(entry.path());
+      const bool moved_away = name != name_of(entry.path()) && !fs::exists(work_dir / name_of(entry.path()));
+      if (moved_away || (!name.starts_with('.') && name != "last_checkpoint")) {
+        out.versions[name_of(entry.path())] = version_of(entry.path());
       }
     }
   } catch (const std::exception& e) {

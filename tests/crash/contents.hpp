@@ -2,22 +2,28 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 
 namespace strata::test {
 
-/// Saves as a run does, and tells the journal about it: "begin V" and, when `version` must never be lost again,
-/// "published V". Versions rise from 1.
+/// Saves as a run does, and tells the journal about it. Versions rise from 1, one for each save and refresh:
+///   "begin V NAME"
+///   "published V NAME"  the folder must have that version from here on, or a newer one
+///   "last V NAME"       so must the folder that last_checkpoint leads to
+///   "removing 0 NAME"   the folder may go
 class Saver {
  public:
   explicit Saver(std::filesystem::path work_dir, int first_version = 1)
       : work_dir_(std::move(work_dir)), version_(first_version) {}
 
-  /// Weights, optimizer and state under a name; last_checkpoint points to it.
-  void save(const std::string& name);
-  /// New state to the weights that are there.
-  void refresh(const std::string& name);
+  enum class Last { kUpdate, kKeep };
+
+  /// Weights, optimizer and state under a name.
+  void save(const std::string& name, Last last = Last::kUpdate);
+  /// New state to the weights that are there. last: it is the one that last_checkpoint leads to.
+  void refresh(const std::string& name, Last last = Last::kUpdate);
   void remove(const std::string& name) const;
 
  private:
@@ -33,8 +39,9 @@ int version_of(const std::filesystem::path& checkpoint);
 
 /// What a new run finds in a work_dir.
 struct Found {
-  std::optional<int> last;  ///< the version that last_checkpoint leads to
-  std::string problem;      ///< why it cannot go on, or what stands there that is no whole checkpoint; empty: nothing
+  std::optional<int> last;              ///< the version that last_checkpoint leads to
+  std::map<std::string, int> versions;  ///< of all checkpoints, by name
+  std::string problem;  ///< why it cannot go on, or what stands there that is no whole checkpoint; empty: nothing
 };
 
 Found look(const std::filesystem::path& work_dir);

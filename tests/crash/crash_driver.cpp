@@ -6,23 +6,25 @@
 
 #include "contents.hpp"
 
+using strata::test::Saver;
+
 int main(int argc, char** argv) {
   try {
     const std::string work_dir = argv[1];
     if (argc == 4) {
-      strata::test::Saver(work_dir, std::stoi(argv[2])).save(argv[3]);
+      Saver(work_dir, std::stoi(argv[2])).save(argv[3]);
       return 0;
     }
-    strata::test::Saver run(work_dir);
+    Saver run(work_dir);
     run.save("iter_1");
     run.save("iter_2");
     run.remove("iter_1");
+    run.save("best", Saver::Last::kKeep);
+    run.save("best", Saver::Last::kKeep);
+    run.save("iter_2");  // as when training goes over a step again, from an older checkpoint
+    run.refresh("iter_2");
     run.save("iter_3");
     run.remove("iter_2");
-    run.save("iter_3");  // as when training goes over a step again, from an older checkpoint
-    run.refresh("iter_3");
-    run.save("iter_4");
-    run.remove("iter_3");
   } catch (const std::exception& e) {
     std::fputs(e.what(), stderr);
     return 1;

@@ -71,12 +71,20 @@ std::vector<std::string> leftovers(const fs::path& work_dir) {
 Progress progress_of(const std::vector<Record>& journal, size_t count) {
   Progress out;
   for (size_t i = 0; i < count; ++i) {
-    if (journal[i].op == FileOp::kMark) {
-      std::istringstream words(journal[i].data);
-      std::string what;
-      int version = 0;
-      words >> what >> version;
-      (what == "published" ? out.published : out.begun) = version;
+    if (journal[i].op != FileOp::kMark) {
+      continue;
+    }
+    std::istringstream words(journal[i].data);
+    std::string what;
+    std::string name;
+    int version = 0;
+    words >> what >> version >> name;
+    if (what == "published") {
+      out.versions[name] = version;
+    } else if (what == "removing") {
+      out.versions.erase(name);
+    } else {
+      (what == "last" ? out.last : out.begun) = version;
     }
   }
   return out;
@@ -86,16 +94,17 @@ std::string complaint(const Found& found, const Progress& progress) {
   if (!found.problem.empty()) {
     return found.problem;
   }
-  const int last = found.last.value_or(0);
-  if (last < progress.published || last > progress.begun) {
-    return text("last_checkpoint leads to version ",
-                last,
-                "; published: ",
-                progress.published,
-                ", begun: ",
-                progress.begun);
+  const auto check = [&](const std::string& what, int version, int promised) {
+    return version >= promised && version <= progress.begun
+               ? ""
+               : text(what, " is version ", version, ", not one of ", promised, " to ", progress.begun);
+  };
+  std::string out = check("last_checkpoint", found.last.value_or(0), progress.last);
+  for (const auto& [name, version] : progress.versions) {
+    const auto stored = found.versions.find(name);
+    out += check(name, stored == found.versions.end() ? 0 : stored->second, version);
   }
-  return "";
+  return out;
 }
 
 }  // namespace strata::test

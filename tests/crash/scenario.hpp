@@ -1,6 +1,7 @@
 // Runs crash_driver in a folder of its own.
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,9 +40,10 @@ class Scenario {
 /// Hidden entries of a work_dir: what is written aside, and should be gone.
 std::vector<std::string> leftovers(const std::filesystem::path& work_dir);
 
-/// The newest version that is safe, and the newest that was begun, when the first `count` records were made. 0: none.
+/// What the first `count` records promise, and the newest version that was begun. 0: none.
 struct Progress {
-  int published = 0;
+  int last = 0;
+  std::map<std::string, int> versions;
   int begun = 0;
 };
 
