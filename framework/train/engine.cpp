@@ -76,9 +76,15 @@ Engine::Engine(
   session.runtime().tracker = tracker_.get();
   if (weights != nullptr) {
     weights->match(*model_);
-    model_->set_source([weights](const std::string& name, const at::Tensor& out) {
-      return weights->fill(name, out);
-    });
+    model_->set_source({[weights](const std::string& name, const at::Tensor& out) {
+                          return weights->fill(name, out);
+                        },
+                        [weights](const std::string& name,
+                                  at::IntArrayRef shape,
+                                  int64_t offset,
+                                  const at::Tensor& out) {
+                          return weights->fill_slice(name, shape, offset, out.numel(), out);
+                        }});
   }
   unit::materialize(*model_, strategy_, plan);
   model_->set_source({});

@@ -237,8 +237,7 @@ strata_buffer::strata_buffer(strata::unit::Memory& owner,
       bytes(size),
       tag(std::move(name)) {
   if ((flags & STRATA_BUFFER_EVICTED) != 0U) {
-    storage.unsafeGetStorageImpl()->release_data_and_set_meta_custom_data_ptr_error_msg_(
-        strata::unit::stray_access_message(*this));
+    refuse_access();
     return;
   }
   make_resident();
@@ -279,15 +278,22 @@ void strata_buffer::evict() {
     std::memset(impl->mutable_data(), kPoison, static_cast<size_t>(bytes));
   }
   impl->set_data_ptr_noswap(c10::DataPtr(nullptr, c10::kCPU));  // nbytes stay
-  impl->release_data_and_set_meta_custom_data_ptr_error_msg_(
-      strata::unit::stray_access_message(*this));
+  refuse_access();
   resident = false;
   memory.add(tag, -bytes);
+}
+
+void strata_buffer::refuse_access() {
+  storage.unsafeGetStorageImpl()->release_data_and_set_meta_custom_data_ptr_error_msg_(
+      strata::unit::stray_access_message(*this));
 }
 
 void strata_buffer::add_user(std::string_view what) {
   constexpr size_t kEnough = 300;
   if (users.size() < kEnough) {
     users += (users.empty() ? "" : ", ") + std::string(what);
+  }
+  if (!resident) {
+    refuse_access();
   }
 }

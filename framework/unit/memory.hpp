@@ -80,6 +80,8 @@ struct strata_buffer {
   void evict();
   /// What lives here, for the message of a stray access.
   void add_user(std::string_view what);
+  /// From now on, without memory, any access through a tensor fails and names the users.
+  void refuse_access();
 
   strata::unit::Memory& memory;
   c10::Storage storage;

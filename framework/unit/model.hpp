@@ -50,8 +50,15 @@ struct InputCast {
   std::vector<std::string> names;  // fields of the batch, or their positions; empty: all
 };
 
-/// Gives a parameter or buffer its stored value; false when the source has none of that name.
-using ValueSource = std::function<bool(const std::string& name, const at::Tensor& out)>;
+/// Where a parameter or buffer finds its stored value. Both are empty when there is no such place, and both give false
+/// when it has none of that name and shape.
+struct ValueSource {
+  std::function<bool(const std::string& name, const at::Tensor& out)> whole;
+  /// Elements from `offset` on of the flattened row-major tensor of `shape`, as many as `out` (one dimension) has.
+  std::function<bool(
+      const std::string& name, at::IntArrayRef shape, int64_t offset, const at::Tensor& out)>
+      slice;
+};
 
 /// Owns the model object of one rank. [main]
 class Model {
@@ -74,7 +81,7 @@ class Model {
   /// Optimizer groups, one per parameter (-1: frozen). Before desc() is handed out.
   void set_groups(const std::vector<int32_t>& groups);
 
-  /// Where init_unit() and init_param() look before drawing an initial value.
+  /// Where init_unit(), init_param() and init_slice() look before drawing an initial value.
   void set_source(ValueSource source) { source_ = std::move(source); }
 
   /// The description strategies get; valid as long as this.
@@ -102,6 +109,10 @@ class Model {
 
   /// out: any strides, the parameter's shape.
   void init_param(int32_t param, const at::Tensor& out);
+  /// Elements from `offset` on of the parameter as its memory lies, as many as `out` (one dimension, at the begin of its
+  /// storage) has; none beyond its end. What has to be made whole first is so in a buffer of `memory`, tag "unit", that
+  /// is given back.
+  void init_slice(int32_t param, int64_t offset, const at::Tensor& out, Memory& memory);
   /// Clears all gradients: memory of resident gradient buffers that were touched, and unbound gradients.
   void zero_grad();
   void set_training(bool training);
@@ -121,6 +132,7 @@ class Model {
   friend struct ModelSink;
 
   void check_unit(int32_t unit, const char* asked) const;
+  void draw(int32_t param, const at::Tensor& out);
 
   border::Object<strata_model_api> object_;
   uint64_t seed_;

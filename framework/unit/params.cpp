@@ -30,6 +30,21 @@ void check_range(const Param& p, const strata_buffer& b, int64_t byte_offset, in
   }
 }
 
+void check_slice(const Param& p, int64_t offset, int64_t count) {
+  const int64_t numel = p.tensor.numel();
+  if (offset < 0 || count < 0 || offset > numel || count > numel - offset) {
+    throw Error(STRATA_E_ARGUMENT,
+                text("init_slice of ",
+                     count,
+                     " elements from ",
+                     offset,
+                     " on of parameter \"",
+                     p.name,
+                     "\", which has ",
+                     numel));
+  }
+}
+
 std::vector<int64_t> contiguous_strides(at::IntArrayRef shape) {
   std::vector<int64_t> strides(shape.size());
   int64_t step = 1;
@@ -134,11 +149,35 @@ bool Model::grad_take(int32_t id, void* dst, int32_t dtype, bool accumulate) {
 void Model::init_param(int32_t id, const at::Tensor& out) {
   const Param& p = param(id);
   const at::NoGradGuard no_grad;
-  if (source_ && source_(p.name, out)) {
+  if (!source_.whole || !source_.whole(p.name, out)) {
+    draw(id, out);
+  }
+}
+
+void Model::init_slice(int32_t id, int64_t offset, const at::Tensor& out, Memory& memory) {
+  const Param& p = param(id);
+  const at::Tensor& t = p.tensor;
+  const at::ScalarType type = out.scalar_type();
+  if (out.numel() == t.numel()) {
+    init_param(id, view_of(out.storage(), 0, type, t.sizes(), t.strides()));
     return;
   }
+  const at::NoGradGuard no_grad;
+  const bool row_major = t.is_contiguous();  // memory lies as the source counts
+  if (row_major && source_.slice && source_.slice(p.name, t.sizes(), offset, out)) {
+    return;
+  }
+  const auto size = static_cast<int64_t>(c10::elementSize(type));
+  strata_buffer whole(memory, t.numel() * size, 0, "unit");
+  const at::Tensor value = view_of(whole.storage, 0, type, t.sizes(), t.strides());
+  row_major ? draw(id, value) : init_param(id, value);
+  out.copy_(view_of(whole.storage, offset * size, type, out.sizes(), {1}));
+}
+
+// The generator is the parameter's own, so drawing leaves no trace on other values.
+void Model::draw(int32_t id, const at::Tensor& out) {
   at::Tensor target = out;
-  const std::string_view name = p.name;
+  const std::string_view name = param(id).name;
   object_.call(&strata_model_api::init_value,
                border::view(name),
                seed_of(seed_, name),
@@ -162,8 +201,8 @@ void Model::init_unit(int32_t unit) {
 void Model::init_buffers(int32_t unit) {
   check_unit(unit, "init_buffers");
   for (const NamedBuffer& b : buffers_) {
-    if (b.unit == unit && b.persistent && source_) {
-      source_(b.name, b.tensor);  // absent: the model's own value stays
+    if (b.unit == unit && b.persistent && source_.whole) {
+      source_.whole(b.name, b.tensor);  // absent: the model's own value stays
     }
   }
 }
@@ -256,15 +295,29 @@ strata_rc cast_buffers(strata_runtime* rt, int32_t unit, int32_t dtype) {
   return border::guarded([&] { model_of(rt).cast_buffers(unit, dtype); });
 }
 
+c10::Storage storage_at(void* dst, int64_t elements, int32_t dtype) {
+  return {c10::Storage::use_byte_size_t(),
+          static_cast<size_t>(elements) * c10::elementSize(scalar_type(dtype)),
+          c10::DataPtr(dst, c10::kCPU)};
+}
+
 strata_rc init_param(strata_runtime* rt, int32_t param, void* dst, int32_t dtype) {
   return border::guarded([&] {
     Model& m = model_of(rt);
     const at::Tensor& t = m.param(param).tensor;
-    const c10::Storage storage(
-        c10::Storage::use_byte_size_t(),
-        static_cast<size_t>(t.numel()) * c10::elementSize(scalar_type(dtype)),
-        c10::DataPtr(dst, c10::kCPU));
-    m.init_param(param, view_of(storage, 0, scalar_type(dtype), t.sizes(), t.strides()));
+    m.init_param(
+        param,
+        view_of(storage_at(dst, t.numel(), dtype), 0, scalar_type(dtype), t.sizes(), t.strides()));
+  });
+}
+
+strata_rc init_slice(
+    strata_runtime* rt, int32_t param, int64_t offset, int64_t count, void* dst, int32_t dtype) {
+  return border::guarded([&] {
+    Model& m = model_of(rt);
+    check_slice(m.param(param), offset, count);
+    const c10::Storage storage = storage_at(dst, count, dtype);
+    m.init_slice(param, offset, view_of(storage, 0, scalar_type(dtype), {count}, {1}), *rt->memory);
   });
 }
 
@@ -280,7 +333,8 @@ const strata_param_api* param_service() {
                                        &init_unit,
                                        &init_param,
                                        &init_buffers,
-                                       &cast_buffers};
+                                       &cast_buffers,
+                                       &init_slice};
   return &api;
 }
 

@@ -58,31 +58,48 @@ std::byte* FlatShard::own_values() const {
 }
 
 void FlatShard::fill() {
-  const int32_t dtype = spec_.master_dtype;
-  const bool in_place = spec_.value_dtype == dtype;
-  Buffer stage;
-  if (!in_place) {
-    stage = Buffer(runtime_, layout_.numel() * size_of(dtype), 0, "unit");
-  }
-  if (in_place || spec_.resident) {
+  if (spec_.resident) {
     full_.make_resident();
   }
-  std::byte* const whole = in_place ? full_.data() : stage.data();
-  for (const Slot& slot : layout_.slots) {
-    params_.init_param(slot.param, whole + slot.offset * size_of(dtype), dtype);
+  if (aliased()) {
+    for (const Slot& slot : layout_.slots) {
+      params_.init_param(
+          slot.param, full_.data() + slot.offset * size_of(spec_.value_dtype), spec_.value_dtype);
+    }
+    return;
   }
-  if (!aliased()) {
-    master_ = Buffer(runtime_, shard_bytes(dtype), 0, "shard");
-    cast(master_.data(),
+  master_ = Buffer(runtime_, shard_bytes(spec_.master_dtype), 0, "shard");
+  const auto own = segments_of_shard(layout_, spec_.mesh->shard());
+  if (spec_.resident) {
+    fill_both(own);
+    return;
+  }
+  for (const strata_segment& s : own) {
+    params_.init_slice(s.param, s.param_offset, s.count, master_at(s), spec_.master_dtype);
+  }
+}
+
+// Whole values, and the own stretches of them in the masters' type: parameter by parameter, each made once.
+void FlatShard::fill_both(std::span<const strata_segment> own) {
+  const int32_t dtype = spec_.master_dtype;
+  for (const Slot& slot : layout_.slots) {
+    const Buffer stage(runtime_, slot.numel * size_of(dtype), 0, "unit");
+    params_.init_param(slot.param, stage.data(), dtype);
+    cast(full_.data() + slot.offset * size_of(spec_.value_dtype),
+         spec_.value_dtype,
+         stage.data(),
          dtype,
-         whole + spec_.mesh->shard() * shard_bytes(dtype),
-         dtype,
-         layout_.shard);
-    if (spec_.resident) {
-      cast(full_.data(), spec_.value_dtype, whole, dtype, layout_.numel());
+         slot.numel);
+    if (!own.empty() && own.front().param == slot.param) {
+      const strata_segment& s = own.front();
+      cast(master_at(s), dtype, stage.data() + s.param_offset * size_of(dtype), dtype, s.count);
+      own = own.subspan(1);
     }
   }
-  evict();
+}
+
+std::byte* FlatShard::master_at(const strata_segment& own) const {
+  return master_.data() + own.view_offset * size_of(spec_.master_dtype);
 }
 
 void FlatShard::gather_begin() {

@@ -82,7 +82,7 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     FlatUnit& u = units_[static_cast<size_t>(unit)];
     lay_out(unit, u);
     const int64_t full = u.shard * world_size_ * kBytes;
-    u.full = Buffer(runtime(), full, STRATA_BUFFER_ZEROED, "unit");
+    u.full = Buffer(runtime(), full, STRATA_BUFFER_EVICTED, "unit");
     u.full_grad = Buffer(runtime(), full, STRATA_BUFFER_EVICTED, "unit_grad");
     u.value = Buffer(runtime(), u.shard * kBytes, 0, "shard");
     u.grad = Buffer(runtime(), u.shard * kBytes, STRATA_BUFFER_ZEROED, "grad");
@@ -102,14 +102,20 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
         params.bind_grad_view(s.param, u.full_grad, s.view_offset * kBytes, STRATA_F32);
       }
     }
-    params.init_unit(unit);
-    std::copy_n(u.full.data<float>() + rank() * u.shard, u.shard, u.value.data<float>());
-    u.full.evict();
+    for (const strata_segment& own : segments_of_shard(u)) {
+      params.init_slice(own.param,
+                        own.param_offset,
+                        own.count,
+                        u.value.data<float>() + own.view_offset,
+                        STRATA_F32);
+    }
+    params.init_buffers(unit);
   }
 
   void optim_views(const OptimViewSink& out) override {
     for (const FlatUnit& u : units_) {
-      const auto mine = segments_of_shard(u);
+      auto mine = segments_of_shard(u);
+      std::erase_if(mine, [&](const strata_segment& s) { return !trainable(s.param); });
       out.put({u.value.c(),
                u.grad.c(),
                0,
@@ -221,7 +227,7 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     for (const strata_segment& s : u.layout) {
       const int64_t from = std::max(s.view_offset, begin);
       const int64_t to = std::min(s.view_offset + s.count, begin + u.shard);
-      if (from < to && trainable(s.param)) {
+      if (from < to) {
         out.push_back({from - begin, from - s.view_offset, to - from, s.param, 0});
       }
     }

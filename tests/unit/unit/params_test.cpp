@@ -224,5 +224,90 @@ TEST(InitialValues, OfOneParameterAreThoseOfItsUnit) {
   EXPECT_THAT(got, ::testing::ElementsAreArray(t.strategy->value(0), 36));
 }
 
+TEST(InitialValues, OfASliceAreThoseOfTheParameter) {
+  const Taking t;
+  std::vector<float> got(10, 9.F);
+
+  t.strategy->params().init_slice(0, 7, 10, got.data(), STRATA_F32);
+
+  EXPECT_THAT(got, ::testing::ElementsAreArray(t.strategy->value(0) + 7, 10));
+}
+
+TEST(InitialValues, OfASliceTakeMemoryForOneParameterWhileTheyAreDrawn) {
+  Taking t;
+  unit::Memory& memory = t.rank->memory();
+  memory.reset_peak();
+  const int64_t before = memory.total().now;
+  std::vector<float> got(10);
+
+  t.strategy->params().init_slice(0, 7, 10, got.data(), STRATA_F32);
+
+  EXPECT_EQ(memory.total().now, before);
+  EXPECT_EQ(memory.total().peak, before + 36 * kBytes);
+}
+
+TEST(InitialValues, OfASliceBeyondTheParameterAreRefused) {
+  const Taking t;
+  std::vector<float> got(10);
+  const auto ask = [&](int64_t offset, int64_t count) {
+    try {
+      t.strategy->params().init_slice(0, offset, count, got.data(), STRATA_F32);
+      return std::string("given");
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+  };
+
+  EXPECT_THAT(ask(30, 7), HasSubstr("7 elements from 30 on of parameter \"a.w\", which has 36"));
+  EXPECT_THAT(ask(-1, 2), HasSubstr("2 elements from -1 on"));
+  EXPECT_THAT(ask(1, -1), HasSubstr("-1 elements from 1 on"));
+}
+
+// A place of stored values that remembers what it was asked for. Element k of everything is k.
+struct Stored {
+  std::set<std::string> whole;
+  std::vector<std::pair<int64_t, int64_t>> slices;  // offset, count
+
+  unit::ValueSource source() {
+    return {[this](const std::string& name, const at::Tensor& out) {
+              whole.insert(name);
+              out.copy_(at::arange(out.numel()).view(out.sizes()));
+              return true;
+            },
+            [this](const std::string&, at::IntArrayRef, int64_t offset, const at::Tensor& out) {
+              slices.emplace_back(offset, out.numel());
+              out.copy_(at::arange(offset, offset + out.numel()));
+              return true;
+            }};
+  }
+};
+
+TEST(StoredValues, AreReadAsMuchOfAsASliceHas) {
+  Taking t;
+  Stored stored;
+  t.rank->model().set_source(stored.source());
+  std::vector<float> got(4);
+
+  t.strategy->params().init_slice(0, 7, 4, got.data(), STRATA_F32);
+
+  EXPECT_THAT(got, ::testing::ElementsAre(7.F, 8.F, 9.F, 10.F));
+  EXPECT_THAT(stored.slices, ::testing::ElementsAre(std::pair(7, 4)));
+  EXPECT_THAT(stored.whole, ::testing::IsEmpty());
+}
+
+TEST(StoredValues, OfAParameterInAnotherMemoryOrderAreCutFromTheWhole) {
+  Taking t;
+  Stored stored;
+  t.rank->model().set_source(stored.source());
+  at::Tensor& w = t.rank->model().param(0).tensor;
+  w.set_data(w.detach().t().contiguous().t());  // 6 x 6, column after column
+  std::vector<float> got(3);
+
+  t.strategy->params().init_slice(0, 5, 3, got.data(), STRATA_F32);
+
+  EXPECT_THAT(got, ::testing::ElementsAre(30.F, 1.F, 7.F));
+  EXPECT_THAT(stored.whole, ::testing::ElementsAre("a.w"));
+}
+
 }  // namespace
 }  // namespace strata::testing

@@ -103,7 +103,8 @@ typedef struct strata_param_api {
   /* Casts the unit's floating-point buffers to dtype for the rest of the run. After init_buffers(). */
   strata_rc (*cast_buffers)(strata_runtime* rt, int32_t unit, int32_t dtype);
   /* init_param() for elements [offset, offset + count) of the parameter as its memory lies. Of a stored value only
-   * these are read; an initial value is drawn whole, in memory that is given back. */
+   * these are read; an initial value is drawn whole, in memory that is given back, and so is a stored value whose memory
+   * order is not that of its shape. */
   strata_rc (*init_slice)(
       strata_runtime* rt, int32_t param, int64_t offset, int64_t count, void* dst, int32_t dtype);
 } strata_param_api;

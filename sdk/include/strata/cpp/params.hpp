@@ -62,7 +62,13 @@ class STRATA_HIDDEN Params {
     check(api().init_param(rt_, param, dst, dtype));
   }
 
-  /// The unit's buffers alone, for units filled by init_param(). In materialize().
+  /// init_param() for elements [offset, offset + count) of the parameter as its memory lies, written to dst and
+  /// nowhere else.
+  void init_slice(int32_t param, int64_t offset, int64_t count, void* dst, int32_t dtype) const {
+    check(api().init_slice(rt_, param, offset, count, dst, dtype));
+  }
+
+  /// The unit's buffers alone, for units filled by init_param() or init_slice(). In materialize().
   void init_buffers(int32_t unit) const { check(api().init_buffers(rt_, unit)); }
 
   /// Casts the unit's floating-point buffers for the rest of the run. After init_buffers().

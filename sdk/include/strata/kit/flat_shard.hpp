@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "strata/cpp/params.hpp"
@@ -38,7 +39,8 @@ class STRATA_HIDDEN FlatShard {
   /// Makes the buffers and binds the parameters' values. In materialize().
   FlatShard(strata_runtime* runtime, FlatLayout layout, const ShardSpec& spec);
 
-  /// Lets the host write initial or stored values, keeps this rank's shard. Peak: the whole piece, once.
+  /// Lets the host write initial or stored values. Peak beyond what is kept: one parameter, or of stored values that
+  /// are kept in shards alone what the host reads at a time.
   void fill();
 
   [[nodiscard]] const FlatLayout& layout() const { return layout_; }
@@ -99,6 +101,8 @@ class STRATA_HIDDEN FlatShard {
   [[nodiscard]] int64_t shard_bytes(int32_t dtype) const { return layout_.shard * size_of(dtype); }
 
   void make_gradient_buffers();
+  void fill_both(std::span<const strata_segment> own);
+  [[nodiscard]] std::byte* master_at(const strata_segment& own) const;
 
   strata_runtime* runtime_;
   Params params_;
