@@ -31,6 +31,23 @@ strata_rc optimizer_step(strata_runtime* rt) {
   return border::guarded([&] { of(rt).optimizer_step(); });
 }
 
+strata_rc add_state(strata_runtime* rt, strata_str name, uint32_t flags) {
+  return border::guarded(
+      [&] { of(rt).add_state(border::view(name), (flags & STRATA_STATE_BUFFERS) != 0); });
+}
+
+strata_rc stretches(strata_runtime* rt, strata_str state, const strata_stretch_sink* out) {
+  return border::guarded([&] { of(rt).put_stretches(border::view(state), *out); });
+}
+
+strata_rc buffers(strata_runtime* rt, const strata_stretch_sink* out) {
+  return border::guarded([&] { of(rt).put_buffers(*out); });
+}
+
+strata_rc values_changed(strata_runtime* rt) {
+  return border::guarded([&] { of(rt).values_changed(); });
+}
+
 }  // namespace
 
 const strata_update_api* update_service() {
@@ -39,7 +56,11 @@ const strata_update_api* update_service() {
                                         &grad_norm,
                                         &scale_grads,
                                         &clamp_grads,
-                                        &optimizer_step};
+                                        &optimizer_step,
+                                        &add_state,
+                                        &stretches,
+                                        &buffers,
+                                        &values_changed};
   return &api;
 }
 

@@ -7,8 +7,6 @@
 namespace strata::optim {
 namespace {
 
-constexpr int32_t kOfValue = -1;  // a state's dtype follows the value's
-
 size_t index(int32_t i) {
   return static_cast<size_t>(i);
 }
@@ -22,6 +20,7 @@ Updater::Updater(UpdaterParts parts, const Services& services)
       optimizer_(std::move(parts.optimizer)),
       hypers_(std::move(parts.hypers)),
       strategy_(parts.strategy),
+      buffers_(std::move(parts.buffers)),
       segments_(index_segments(views_, params_)),
       steps_(params_.size(), 0),
       touched_(params_.size(), 0) {
@@ -36,47 +35,6 @@ Updater::Updater(UpdaterParts parts, const Services& services)
     }
   }
   allocate_states();
-}
-
-Updater::~Updater() {
-  for (const State& state : states_) {
-    for (strata_buffer* buffer : state.buffers) {
-      services_.memory->buffer_free(buffer);
-    }
-  }
-}
-
-void Updater::allocate_states() {
-  strata_optimizer_caps caps = {STRATA_HDR(strata_optimizer_caps), nullptr, 0, nullptr, 0};
-  optimizer_.call(&strata_optimizer_api::describe, &caps);
-  if (caps.n_states > STRATA_MAX_OPTIM_STATES) {
-    throw Error(STRATA_E_ARGUMENT,
-                text(optimizer_.type(),
-                     " keeps ",
-                     caps.n_states,
-                     " states, at most ",
-                     STRATA_MAX_OPTIM_STATES,
-                     " are possible"));
-  }
-  states_.reserve(caps.n_states);
-  for (uint64_t i = 0; i < caps.n_states; ++i) {
-    states_.push_back({std::string(border::view(caps.states[i].name)), caps.states[i].dtype, {}});
-    State& state = states_.back();
-    for (const View& view : views_) {
-      const int64_t bytes = view.c.numel * float_bytes(state_dtype(state, view));
-      strata_buffer* buffer = nullptr;
-      border::check(services_.memory->buffer_new(
-          services_.runtime, bytes, STRATA_BUFFER_ZEROED, border::view("optim"), &buffer));
-      state.buffers.push_back(buffer);
-    }
-  }
-}
-
-int32_t Updater::state_dtype(const State& state, const View& view) const {
-  if (state.dtype != kOfValue) {
-    return state.dtype;
-  }
-  return view.c.value_dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32;
 }
 
 // Memory that is not there would be written to all the same; this is where its owner can still be
@@ -230,7 +188,7 @@ std::vector<strata_optim_chunk> Updater::fill_chunks() const {
     chunk.value = memory_of(view.c.value, view, "value") + value_at;
     chunk.grad = grad_span(view, {s.offset, 0, s.count, s.param, 0}).data;
     chunk.state_dtype = view.c.value_dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32;
-    for (size_t k = 0; k < states_.size(); ++k) {
+    for (size_t k = 0; k < own_states_; ++k) {
       std::byte* const state =
           memory_of(states_[k].buffers[index(s.view)], view, "optimizer state");
       chunk.state[k] = state + s.offset * float_bytes(state_dtype(states_[k], view));
@@ -258,59 +216,6 @@ void Updater::optimizer_step() {
   for (size_t p = 0; p < params_.size(); ++p) {
     steps_[p] += touched_[p];
   }
-}
-
-void Updater::for_each_state(const std::function<void(const StateSlice&)>& f) const {
-  for (size_t p = 0; p < params_.size(); ++p) {
-    for (const SegmentRef& ref : segments_[p]) {
-      const View& view = views_[index(ref.view)];
-      const strata_segment& s = view.segments[index(ref.segment)];
-      for (const State& state : states_) {
-        const int32_t dtype = state_dtype(state, view);
-        std::byte* const data = memory_of(state.buffers[index(ref.view)], view, "optimizer state");
-        f({static_cast<int32_t>(p),
-           params_[p].name,
-           state.name,
-           dtype,
-           s.param_offset,
-           s.count,
-           steps_[p],
-           data + s.view_offset * float_bytes(dtype)});
-      }
-    }
-  }
-}
-
-void Updater::for_each_value(const std::function<void(const StateSlice&)>& f) const {
-  for (size_t p = 0; p < params_.size(); ++p) {
-    for (const SegmentRef& ref : segments_[p]) {
-      const View& view = views_[index(ref.view)];
-      const strata_segment& s = view.segments[index(ref.segment)];
-      auto* const data = static_cast<std::byte*>(services_.memory->data(view.c.value));
-      if (data == nullptr) {
-        throw run_error("the optimizer's value of ",
-                        params_[p].name,
-                        " is not in memory between two steps; the strategy must keep it there");
-      }
-      const int64_t at = view.c.value_offset + s.view_offset * float_bytes(view.c.value_dtype);
-      f({static_cast<int32_t>(p),
-         params_[p].name,
-         {},
-         view.c.value_dtype,
-         s.param_offset,
-         s.count,
-         steps_[p],
-         data + at});
-    }
-  }
-}
-
-std::vector<std::string> Updater::states() const {
-  std::vector<std::string> out;
-  for (const State& state : states_) {
-    out.push_back(state.name);
-  }
-  return out;
 }
 
 size_t Updater::number_of(std::string_view param) const {

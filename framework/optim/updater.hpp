@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "strata/abi/optim.h"
+#include "strata/abi/services.h"
 
 #include "border/object.hpp"
 #include "border/runtime.hpp"
@@ -27,6 +28,14 @@ struct Services {
   strata_runtime* runtime;
 };
 
+/// A persistent buffer of the model, whole, in this rank's memory.
+struct BufferSlot {
+  std::string name;
+  int32_t dtype = 0;
+  std::vector<int64_t> shape;
+  void* data = nullptr;
+};
+
 /// What an updater is made of.
 struct UpdaterParts {
   std::vector<View> views;
@@ -35,6 +44,7 @@ struct UpdaterParts {
   HyperTable hypers;
   const border::Object<strata_strategy_api>* strategy =
       nullptr;  // asked for grad_norm; outlives the updater
+  std::function<std::vector<BufferSlot>()> buffers = {};  // as they are now; absent: there are none
 };
 
 /// A piece of optimizer state, or of what the optimizer updates, borrowed: valid until the updater
@@ -47,6 +57,16 @@ struct StateSlice {
   int64_t param_offset;  // elements into the flattened parameter
   int64_t count;
   int64_t step;  // updates of the parameter so far
+  void* data;
+  bool optional;  // a hook's state: a checkpoint may lack it, and keeps it without the optimizer's
+};
+
+/// A hook's state of a whole buffer, this rank's own. Always optional.
+struct BufferState {
+  std::string buffer;
+  std::string state;
+  int32_t dtype;
+  std::vector<int64_t> shape;
   void* data;
 };
 
@@ -75,13 +95,20 @@ class Updater {
   void scale_grads(double factor);
   void clamp_grads(double limit);
   void optimizer_step();
+  void add_state(std::string_view name, bool with_buffers);
+  /// Puts what strata_update_api.stretches() and buffers() give.
+  void put_stretches(std::string_view state, const strata_stretch_sink& out) const;
+  void put_buffers(const strata_stretch_sink& out) const;
+  void values_changed() const;
 
   /// Calls f for every stretch of state on this rank, by parameter; f may write to data.
   void for_each_state(const std::function<void(const StateSlice&)>& f) const;
   /// The same for the values that the optimizer updates: fp32 masters where a strategy keeps them.
   /// Errors: STRATA_E_FAILED for a value that is not in memory.
   void for_each_value(const std::function<void(const StateSlice&)>& f) const;
-  /// Names of the states, in the optimizer's order.
+  /// What hooks keep of buffers, by state. The data is theirs to read and write until the updater ends.
+  [[nodiscard]] std::vector<BufferState> buffer_states() const;
+  /// Names of the states, in the optimizer's order; those of hooks follow.
   [[nodiscard]] std::vector<std::string> states() const;
   /// Updates so far of a parameter. Errors: STRATA_E_NOT_FOUND.
   [[nodiscard]] int64_t steps(std::string_view param) const;
@@ -90,8 +117,11 @@ class Updater {
  private:
   struct State {
     std::string name;
-    int32_t dtype;                        // as the optimizer says, -1: by the value
+    int32_t dtype;                        // as the optimizer says, or a rule for it
     std::vector<strata_buffer*> buffers;  // per view
+    bool of_hook = false;
+    std::vector<BufferSlot> slots;             // model buffers it is kept of as well
+    std::vector<strata_buffer*> slot_buffers;  // per slot; their memory
   };
 
   struct GroupSum {
@@ -100,6 +130,9 @@ class Updater {
   };
 
   void allocate_states();
+  void allocate(State& state);
+  strata_buffer* allocate_bytes(int64_t bytes);
+  [[nodiscard]] const State& state_named(std::string_view name) const;
   [[nodiscard]] int32_t state_dtype(const State& state, const View& view) const;
   void look_for_touched();
   [[nodiscard]] std::byte* memory_of(strata_buffer* buffer,
@@ -120,8 +153,10 @@ class Updater {
   border::Object<strata_optimizer_api> optimizer_;
   HyperTable hypers_;
   const border::Object<strata_strategy_api>* strategy_;
+  std::function<std::vector<BufferSlot>()> buffers_;
   std::vector<std::vector<SegmentRef>> segments_;  // per parameter
-  std::vector<State> states_;
+  std::vector<State> states_;  // the optimizer's first
+  size_t own_states_ = 0;      // of the optimizer
   std::vector<int64_t> steps_;    // per parameter
   std::vector<uint8_t> touched_;  // per parameter, as the plan was made for
   std::vector<Stretch> plan_;

@@ -25,6 +25,23 @@ optim::ParamInfo info_of(const unit::Param& p) {
   return info;
 }
 
+std::vector<optim::BufferSlot> buffer_slots(const unit::Model& model) {
+  std::vector<optim::BufferSlot> slots;
+  for (const unit::NamedBuffer& b : model.buffers()) {
+    if (!b.persistent) {
+      continue;
+    }
+    if (!b.tensor.is_contiguous()) {
+      throw run_error("buffer ", b.name, " of the model is not contiguous, which no hook can read");
+    }
+    slots.push_back({b.name,
+                     unit::dtype_of(b.tensor.scalar_type()),
+                     b.tensor.sizes().vec(),
+                     b.tensor.data_ptr()});
+  }
+  return slots;
+}
+
 strata_setup_args setup_args(Session& session, const RunFacts& facts) {
   strata_setup_args args{};
   args.h = STRATA_HDR(strata_setup_args);
@@ -172,7 +189,8 @@ void Engine::build_updater(border::Object<strata_optimizer_api> optimizer,
   optim::HyperTable hypers(optim::hypers_of(optimizer), groups);
   updater_ = std::make_unique<optim::Updater>(
       optim::UpdaterParts{
-          views.take(), std::move(slots), std::move(optimizer), std::move(hypers), &strategy_},
+          views.take(), std::move(slots), std::move(optimizer), std::move(hypers), &strategy_,
+          [this] { return buffer_slots(*model_); }},
       optim::Services{unit::memory_service(),
                       unit::param_service(),
                       session_.world().size() > 1 ? comm::comm_service() : nullptr,

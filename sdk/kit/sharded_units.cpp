@@ -255,14 +255,28 @@ void ShardedUnits::abort_iter() noexcept {
   live_ = 0;
 }
 
+void ShardedUnits::publish(int32_t unit) {
+  for_unit(model_, unit, "sending the updated values of", [&] {
+    for (FlatShard& piece : at(unit).pieces) {
+      piece.publish();
+    }
+  });
+}
+
 void ShardedUnits::post_step() {
   for (size_t i = 0; i < units_.size(); ++i) {
-    for_unit(model_, static_cast<int32_t>(i), "sending the updated values of", [&] {
-      for (FlatShard& piece : units_[i].pieces) {
-        piece.publish();
-        piece.clear_gradients();
-      }
-    });
+    publish(static_cast<int32_t>(i));
+    for (FlatShard& piece : units_[i].pieces) {
+      piece.clear_gradients();
+    }
+  }
+}
+
+// Inside an accumulation window units may have stayed gathered.
+void ShardedUnits::values_changed() {
+  evict_unused();
+  for (size_t i = 0; i < units_.size(); ++i) {
+    publish(static_cast<int32_t>(i));
   }
 }
 

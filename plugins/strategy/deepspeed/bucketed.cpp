@@ -189,6 +189,12 @@ void Bucketed::post_step(const strata_step_ctx&) {
   }
 }
 
+void Bucketed::values_changed() {
+  for (kit::FlatShard& bucket : buckets_) {
+    bucket.publish();
+  }
+}
+
 void Bucketed::scope_exit(std::span<const int32_t>, bool write) {
   for (kit::FlatShard& bucket : buckets_) {
     if (write) {

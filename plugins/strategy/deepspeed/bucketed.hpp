@@ -28,6 +28,7 @@ class STRATA_HIDDEN Bucketed final : public Strategy {
   void backward_done(const strata_step_ctx& ctx) override;
   void abort_iter(const strata_step_ctx& ctx) noexcept override;
   void post_step(const strata_step_ctx& ctx) override;
+  void values_changed() override;
   void scope_exit(std::span<const int32_t> units, bool write) override;
 
  private:

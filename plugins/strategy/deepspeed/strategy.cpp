@@ -112,6 +112,8 @@ class DeepSpeedStrategy final : public strata::Strategy {
 
   void stats(const strata_number_sink& out) override { engine_->stats(out); }
 
+  void values_changed() override { engine_->values_changed(); }
+
  private:
   // What was contributed is repeated for its notes and its checks: only here are rank and log there.
   void report(const strata_setup_args& args) {

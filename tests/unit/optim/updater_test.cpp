@@ -33,12 +33,35 @@ struct Rig {
                                 params,
                                 optimizer.object(),
                                 HyperTable({{"lr", 0.5, STRATA_HYPER_LR}}, table),
-                                strategy};
+                                strategy,
+                                buffers};
       made = std::make_unique<Updater>(
           std::move(parts), optim::Services{&fake_memory(), &fake_params(), &fake_comm(), &rt});
       rt.update = made.get();
     }
     return *made;
+  }
+
+  /// What the service puts for a state, as texts; `last` is the last one's data.
+  std::vector<std::string> stretches(std::string_view state) {
+    struct Heard {
+      Rig* rig;
+      std::vector<std::string> texts;
+    } heard{this, {}};
+    const strata_stretch_sink sink = {&heard, [](void* ctx, const strata_stretch* s) {
+                                        auto* const to = static_cast<Heard*>(ctx);
+                                        to->rig->last = s->data;
+                                        to->texts.push_back(text(border::view(s->name),
+                                                                 " ",
+                                                                 s->offset,
+                                                                 "+",
+                                                                 s->count,
+                                                                 " of ",
+                                                                 s->param));
+                                        return strata_rc{STRATA_OK};
+                                      }};
+    EXPECT_EQ(optim::update_service()->stretches(&rt, border::view(state), &sink), STRATA_OK);
+    return heard.texts;
   }
 
   FakeRuntime rt;
@@ -47,6 +70,8 @@ struct Rig {
   std::vector<ParamSlot> params;
   std::vector<std::vector<double>> table;
   const border::Object<strata_strategy_api>* strategy = nullptr;
+  std::function<std::vector<optim::BufferSlot>()> buffers;
+  const void* last = nullptr;
   std::unique_ptr<Updater> made;
 };
 
@@ -273,6 +298,82 @@ TEST(Updater, StateGoesByParameterNameIntoOtherViews) {
   into.for_each_state(
       [&](const StateSlice& slice) { counts.push_back(static_cast<float*>(slice.data)[0]); });
   EXPECT_THAT(counts, ElementsAre(2.0F, 1.0F));
+}
+
+TEST(Updater, KeepsStatesOfHooksBesideTheOptimizersAndTellsThemApart) {
+  Rig s;
+  s.updater().add_state("ema", false);
+  s.updater().optimizer_step();
+
+  std::vector<std::string> seen;
+  s.updater().for_each_state([&](const StateSlice& slice) {
+    seen.push_back(std::string(slice.param) + "." + std::string(slice.state) +
+                   (slice.optional ? "?" : ""));
+  });
+
+  EXPECT_THAT(s.updater().states(), ElementsAre("count", "ema"));
+  EXPECT_THAT(seen, ElementsAre("a.count", "a.ema?", "b.count", "b.ema?", "c.count", "c.ema?"));
+  EXPECT_EQ(s.optimizer.steps[0][0].state[1], nullptr) << "the optimizer has nothing to do with it";
+  EXPECT_THAT(s.rt.tags, ElementsAre("optim", "optim"));
+  EXPECT_THAT(error_of([&] { s.updater().add_state("count", false); }), HasSubstr("\"count\""));
+  EXPECT_THAT(error_of([&] { s.updater().add_state("ema", false); }), HasSubstr("\"ema\""));
+}
+
+TEST(Updater, GivesStretchesOfValuesStatesAndBuffersInOneOrder) {
+  Rig s;
+  std::vector<float> mean = {1, 2, 3};
+  int64_t batches = 7;
+  s.buffers = [&] {
+    return std::vector<optim::BufferSlot>{{"bn.mean", STRATA_F32, {3}, mean.data()},
+                                          {"bn.batches", STRATA_I64, {}, &batches}};
+  };
+  s.updater();
+  const strata_update_api& api = *optim::update_service();
+  ASSERT_EQ(api.add_state(&s.rt, border::view(std::string_view("ema")), STRATA_STATE_BUFFERS), 0);
+
+  EXPECT_THAT(s.stretches(""), ElementsAre("a 0+4 of 0", "b 0+3 of 1", "c 0+2 of 2"));
+  EXPECT_THAT(s.stretches("ema"),
+              ElementsAre("a 0+4 of 0", "b 0+3 of 1", "c 0+2 of 2", "bn.mean 0+3 of -1"));
+  EXPECT_EQ(s.last, s.updater().buffer_states().at(0).data);
+  std::vector<const void*> buffers;
+  const strata_stretch_sink sink = {&buffers, [](void* ctx, const strata_stretch* stretch) {
+                                      static_cast<std::vector<const void*>*>(ctx)->push_back(
+                                          stretch->data);
+                                      return strata_rc{STRATA_OK};
+                                    }};
+  EXPECT_EQ(api.buffers(&s.rt, &sink), STRATA_OK);
+  EXPECT_THAT(buffers, ElementsAre(mean.data(), &batches));
+  EXPECT_EQ(api.stretches(&s.rt, border::view(std::string_view("ghost")), &sink),
+            STRATA_E_NOT_FOUND);
+}
+
+// A hook swaps values and its state, so they have to be of one type; an optimizer's are fp32 where values are halves.
+TEST(Updater, KeepsStatesOfHooksInTheTypeOfTheValues) {
+  Rig s;
+  s.view.view.c.value_dtype = STRATA_F16;
+  s.updater().add_state("ema", false);
+  std::map<std::string, int32_t> types;
+  s.updater().for_each_state(
+      [&](const StateSlice& slice) { types[std::string(slice.state)] = slice.dtype; });
+
+  EXPECT_EQ(types, (std::map<std::string, int32_t>{{"count", STRATA_F32}, {"ema", STRATA_F16}}));
+}
+
+TEST(Updater, TellsTheStrategyThatValuesChanged) {
+  strata_strategy_api api = {};
+  api.base = {STRATA_HDR(strata_strategy_api), [](void*) {}, nullptr};
+  int32_t calls = 0;
+  api.values_changed = [](void* self) {
+    ++*static_cast<int32_t*>(self);
+    return strata_rc{STRATA_OK};
+  };
+  const border::Object<strata_strategy_api> strategy({&calls, &api}, "FakeStrategy");
+  Rig s;
+  s.strategy = &strategy;
+
+  s.updater().values_changed();
+
+  EXPECT_EQ(calls, 1);
 }
 
 TEST(Updater, AnswersTheUpdateService) {

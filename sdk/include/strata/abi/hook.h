@@ -72,6 +72,15 @@ typedef struct strata_hook_api {
   strata_rc (*load)(void* self, strata_str json);
 } strata_hook_api;
 
+/* Extension of a hook, by get_extension(): its state (strata_update_api.add_state) whose stored values stand for the
+ * weights when a checkpoint is loaded without being resumed, where it has them. Asked before the model is built. [main] */
+#define STRATA_EXT_HOOK_WEIGHTS "strata.hook_weights/1"
+
+typedef struct strata_hook_weights_api {
+  strata_hdr h;
+  strata_str (*state)(void* self); /* *; empty: the weights; valid as long as the object */
+} strata_hook_weights_api;
+
 #ifdef __cplusplus
 }
 #endif

@@ -196,11 +196,26 @@ typedef struct strata_runner_api {
       strata_runtime* rt, const strata_str* names, const double* values, uint64_t n, int64_t step);
   /* Writes the message hub as it is now into a checkpoint saved before; weights and counters stay. */
   strata_rc (*refresh_checkpoint)(strata_runtime* rt, strata_str out_dir, strata_str name);
+  /* Copies parts of a checkpoint saved before into one file for others, beside it:
+   * "<name>-<first 8 digits of its sha-256>.safetensors". Rank 0 writes; file: receives its path on every rank.
+   * keys: "state_dict" (weights and buffers; their averages where a hook keeps "ema"), "ema_state_dict" (the weights
+   * that such averages were made from, each name behind "ema_state_dict."), "optimizer" (states, behind "optimizer.");
+   * as JSON in the file's metadata "meta" (counters, seed, names, configuration), "message_hub", "param_schedulers". What
+   * a checkpoint lacks is left out. Errors: STRATA_E_ARGUMENT for another key, STRATA_E_NOT_FOUND, STRATA_E_IO. */
+  strata_rc (*publish_checkpoint)(strata_runtime* rt,
+                                  strata_str out_dir,
+                                  strata_str name,
+                                  const strata_str* keys,
+                                  uint64_t n_keys,
+                                  const strata_text_sink* file);
 } strata_runner_api;
 
 /* --- updates ------------------------------------------------------------------------------------------ */
 
-/* A stretch of a parameter, or a whole buffer, in this rank's memory. Borrowed: valid until the run ends. */
+/* Flags of add_state(). */
+enum { STRATA_STATE_BUFFERS = 1 };
+
+/* A stretch of a parameter, or a whole buffer, in this rank's memory. Borrowed until the call returns. */
 typedef struct strata_stretch {
   strata_hdr h;
   strata_str name; /* of the parameter or buffer */
@@ -230,11 +245,15 @@ typedef struct strata_update_api {
   /* One optimizer update from the gradients as they are now. */
   strata_rc (*optimizer_step)(strata_runtime* rt);
   /* Keeps one more number for each element that the optimizer updates, zeroed, of the value's dtype, on the rank that
-   * has the value. Checkpoints hold it as "<parameter>.<name>" and bring it back on any number of ranks. Before
-   * before_train. Errors: STRATA_E_ARGUMENT for a name that a state has already. */
-  strata_rc (*add_state)(strata_runtime* rt, strata_str name);
-  /* This rank's stretches of a state, of the optimizer's or of add_state(), in one order; empty name: of the values
-   * themselves. The data may be written to. Not collective. Errors: STRATA_E_NOT_FOUND. */
+   * has the value; STRATA_STATE_BUFFERS: for each element of persistent floating-point buffers as well. Checkpoints hold
+   * it as "<parameter>.<name>", also those without the optimizer's own states, and bring it back on any number of ranks;
+   * one that lacks it leaves it as it is. At before_run or before, and before the run's state is brought back, which
+   * comes after after_load_checkpoint. Not collective.
+   * Errors: STRATA_E_ARGUMENT for a name that a state has already, and in a run that does not train. */
+  strata_rc (*add_state)(strata_runtime* rt, strata_str name, uint32_t flags);
+  /* This rank's stretches of a state, of the optimizer's or of add_state(), in one order, those of buffers last; empty
+   * name: of the values themselves, without buffers. The data may be written to, and is where it is until the next
+   * iteration. Not collective. Errors: STRATA_E_NOT_FOUND. */
   strata_rc (*stretches)(strata_runtime* rt, strata_str state, const strata_stretch_sink* out);
   /* Persistent buffers of the model (running statistics), whole, as this rank has them. Not collective. */
   strata_rc (*buffers)(strata_runtime* rt, const strata_stretch_sink* out);

@@ -53,6 +53,13 @@ class STRATA_HIDDEN Hook : public Component {
 
   virtual void load(std::string_view) {}
 
+  /// The hook's state (Updates::add_state) whose stored values stand for the weights when a checkpoint is loaded without
+  /// being resumed; nothing: the weights themselves. Valid as long as the hook.
+  [[nodiscard]] virtual std::string_view weights_state() const { return {}; }
+
+  /// One that overrides it asks this one as well.
+  const void* get_extension(std::string_view id) override;
+
  protected:
   [[nodiscard]] strata_progress progress() const {
     strata_progress out = {};
@@ -139,4 +146,12 @@ struct KindOf<Hook> {
 };
 
 }  // namespace detail
+
+inline const void* Hook::get_extension(std::string_view id) {
+  static const strata_hook_weights_api weights = {
+      STRATA_HDR(strata_hook_weights_api),
+      [](void* self) { return view(static_cast<Hook*>(self)->weights_state()); }};
+  return id == STRATA_EXT_HOOK_WEIGHTS ? &weights : nullptr;
+}
+
 }  // namespace strata

@@ -116,6 +116,10 @@ class STRATA_HIDDEN Strategy : public Component {
   virtual void load(std::string_view) {}
 
   virtual void stats(const strata_number_sink&) {}
+
+  /// Values of the optimizer views were written to between steps: from now on forward computes with them, as after an
+  /// update. Gradients stay. Collective.
+  virtual void values_changed() {}
 };
 
 namespace detail {
@@ -196,6 +200,10 @@ struct STRATA_HIDDEN StrategyThunks {
   static strata_rc stats(void* p, const strata_number_sink* out) {
     return guarded([&] { self(p).stats(*out); });
   }
+
+  static strata_rc values_changed(void* p) {
+    return guarded([&] { self(p).values_changed(); });
+  }
 };
 
 STRATA_HIDDEN inline strata_rc list_estimate_variants(void* p, const strata_variant_sink* out) {
@@ -241,6 +249,7 @@ struct KindOf<Strategy> {
         &T::save,
         &T::load,
         &T::stats,
+        &T::values_changed,
     };
     return &api;
   }

@@ -50,6 +50,8 @@ class STRATA_HIDDEN ShardedStrategy : public Strategy {
 
   void post_step(const strata_step_ctx&) override { units_.post_step(); }
 
+  void values_changed() override { units_.values_changed(); }
+
   void scope_enter(std::span<const int32_t> units, bool) override { units_.scope_enter(units); }
 
   void scope_exit(std::span<const int32_t> units, bool writeback) override {

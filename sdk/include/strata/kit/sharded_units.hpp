@@ -84,6 +84,8 @@ class STRATA_HIDDEN ShardedUnits {
   void iter_end(const strata_step_ctx& ctx);
   void abort_iter() noexcept;
   void post_step();
+  /// Lets whole values that were gathered before go, and brings those that stay up to date. Collective.
+  void values_changed();
 
   void scope_enter(std::span<const int32_t> units);
   void scope_exit(std::span<const int32_t> units, bool writeback);
@@ -133,6 +135,7 @@ class STRATA_HIDDEN ShardedUnits {
   [[nodiscard]] int64_t transient_elements(int32_t unit) const;
   [[nodiscard]] bool whole(int32_t unit) const;
   void evict_unused();
+  void publish(int32_t unit);
   [[nodiscard]] bool synchronises(const strata_step_ctx& ctx) const;
   void reduce(int32_t unit);
   void finish_reductions(size_t left);
