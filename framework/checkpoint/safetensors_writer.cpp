@@ -1,14 +1,12 @@
 // Header first, then tensor after tensor.
-#include <array>
 #include <bit>
-#include <cstring>
 
 #include "strata/cpp/error.hpp"
 
-#include "checkpoint/dtype.hpp"
 #include "checkpoint/file_out.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "checkpoint/safetensors_header.hpp"
+#include "checkpoint/tensor_stream.hpp"
 
 namespace strata::checkpoint {
 namespace {
@@ -19,52 +17,18 @@ Header lay_out(std::span<const TensorSource> tensors, const Metadata& metadata) 
   Header out{{}, metadata};
   uint64_t at = 0;
   for (const TensorSource& tensor : tensors) {
-    uint64_t bytes = 0;
-    if (dtype_bytes(tensor.dtype) == 0) {
-      throw Error(STRATA_E_ARGUMENT,
-                  text("a safetensors file cannot hold the type ",
-                       tensor.dtype,
-                       " of \"",
-                       tensor.name,
-                       "\""));
+    uint64_t end = checked_bytes(tensor);
+    if (__builtin_add_overflow(at, end, &end)) {
+      throw Error(STRATA_E_ARGUMENT, text("\"", tensor.name, "\" is too large for the file"));
     }
-    if (!tensor_bytes(tensor.dtype, tensor.shape, bytes) ||
-        __builtin_add_overflow(at, bytes, &bytes)) {
-      throw Error(STRATA_E_ARGUMENT,
-                  text("the shape of \"", tensor.name, "\" is negative or too large for a file"));
-    }
-    out.tensors.push_back({tensor.name, tensor.dtype, tensor.shape, at, bytes});
-    at = bytes;
+    out.tensors.push_back({tensor.name, tensor.dtype, tensor.shape, at, end});
+    at = end;
   }
   return out;
 }
 
 uint64_t data_bytes(const Header& header) {
   return header.tensors.empty() ? 0 : header.tensors.back().end;
-}
-
-void write_tensor(FileOut& out, const TensorSource& tensor, uint64_t bytes) {
-  if (!tensor.fill) {
-    if (tensor.data == nullptr && bytes > 0) {
-      throw Error(STRATA_E_ARGUMENT,
-                  text("\"", tensor.name, "\" has neither data nor a fill function"));
-    }
-    out.write(std::span(static_cast<const std::byte*>(tensor.data), bytes));
-    return;
-  }
-  uint64_t given = 0;
-  tensor.fill([&](std::span<const std::byte> piece) {
-    given += piece.size();
-    if (given <= bytes) {
-      out.write(piece);
-    }
-  });
-  if (given != bytes) {
-    throw Error(
-        STRATA_E_ARGUMENT,
-        text(
-            "\"", tensor.name, "\" was given ", given, " bytes, its dtype and shape need ", bytes));
-  }
 }
 
 }  // namespace
@@ -84,7 +48,9 @@ void write_safetensors(const std::filesystem::path& path,
   out.write(std::as_bytes(std::span(&length, 1)));
   out.write(json);
   for (size_t i = 0; i < tensors.size(); ++i) {
-    write_tensor(out, tensors[i], header.tensors[i].bytes());
+    stream_tensor(tensors[i], header.tensors[i].bytes(), [&](std::span<const std::byte> piece) {
+      out.write(piece);
+    });
   }
   out.commit();
 }

@@ -2,7 +2,9 @@
 #include "checkpoint/tensor_reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "strata/cpp/error.hpp"
@@ -11,6 +13,8 @@
 #include "checkpoint/checkpoint_reader.hpp"
 #include "checkpoint/dtype.hpp"
 #include "checkpoint/hf_index.hpp"
+#include "checkpoint/mapped_file.hpp"
+#include "checkpoint/pth.hpp"
 #include "checkpoint/safetensors.hpp"
 
 namespace strata::checkpoint {
@@ -48,6 +52,19 @@ class SafetensorsReader final : public TensorReader {
   SafetensorsFile file_;
   std::vector<StoredTensor> tensors_;
 };
+
+// safetensors files begin with a length, whose upper bytes are 0.
+bool is_torch(const fs::path& path) {
+  constexpr std::array<std::string_view, 4> kNames = {".pth", ".pt", ".bin", ".ckpt"};
+  if (path.extension() == ".safetensors" ||
+      std::ranges::find(kNames, path.extension()) != kNames.end()) {
+    return path.extension() != ".safetensors";
+  }
+  const MappedFile file(path);
+  constexpr std::array kZip = {std::byte{'P'}, std::byte{'K'}, std::byte{3}, std::byte{4}};
+  return file.bytes().size() > kZip.size() &&
+         std::ranges::equal(kZip, file.bytes().first(kZip.size()));
+}
 
 fs::path weights_in(const fs::path& folder) {
   for (const char* name : {kIndex, kWeights}) {
@@ -98,6 +115,9 @@ std::unique_ptr<TensorReader> open_tensors(const fs::path& path) {
   }
   if (path.extension() == ".json") {
     return open_hf_index(path);
+  }
+  if (is_torch(path)) {
+    return open_pth(path);
   }
   return std::make_unique<SafetensorsReader>(path);
 }

@@ -33,6 +33,9 @@ class TensorReader {
   /// What the user named.
   [[nodiscard]] virtual const std::filesystem::path& path() const = 0;
 
+  /// Which part of the file this is, "its key \"state_dict\"" of a `.pth`; empty: all of it.
+  [[nodiscard]] virtual std::string taken() const { return {}; }
+
   /// Elements [begin, begin + count) of tensors()[tensor], flattened row-major, to `out` of so many elements. Pages of
   /// other elements are not touched. Errors: STRATA_E_ARGUMENT for elements that it has not.
   virtual void read(size_t tensor, int64_t begin, int64_t count, void* out) const = 0;
@@ -40,8 +43,11 @@ class TensorReader {
 
 /// Opens weights by what lies at `path`:
 ///   a `.safetensors` file;
+///   a file of torch.save (`.pth`, `.pt`, `.bin`, `.ckpt`): see read_pth();
 ///   a Hugging Face index (`model.safetensors.index.json`), which names the files of the tensors;
 ///   a folder with such an index or a `model.safetensors`, a checkpoint's too.
+///
+/// A file of another name is known by its first bytes.
 ///
 /// All sizes are checked against the files here, before a tensor is read.
 /// Errors: STRATA_E_NOT_FOUND, STRATA_E_IO, STRATA_E_FAILED; all name the file, and the tensor if it is one's fault.
