@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs the benchmarks and their peers. bench.sh [--rounds N] [figure…]
-# Figures: step start border data fsdp_mlp fsdp_resnet50 fsdp_gpt2; none given means all.
+# Figures: step start border data fsdp_mlp fsdp_resnet50 fsdp_gpt2 checkpoint; none given means all.
 # What the peers need beside torch is installed into build/bench/peers; .venv stays as it is.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

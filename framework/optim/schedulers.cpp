@@ -6,6 +6,7 @@
 
 #include "strata/abi/services.h"
 
+#include "config/dump.hpp"
 #include "config/nearest.hpp"
 
 namespace strata::optim {
@@ -32,7 +33,7 @@ Schedulers::Schedulers(const config::Value* config,
                        const SchedulerFactory& make,
                        HyperTable& hypers,
                        const RunLength& run)
-    : hypers_(&hypers) {
+    : hypers_(&hypers), epoch_length_(run.epoch_length) {
   hypers.freeze_initial();
   if (config == nullptr) {
     return;
@@ -44,6 +45,11 @@ Schedulers::Schedulers(const config::Value* config,
   } else {
     add(*config, make, run);
   }
+  begin();
+}
+
+// Step 0 of those that begin with the run.
+void Schedulers::begin() {
   for (Item& item : items_) {
     if (item.monitor.empty() && item.begin == 0) {
       apply(item, 0, std::numeric_limits<double>::quiet_NaN());
@@ -57,6 +63,7 @@ void Schedulers::add(const config::Value& table,
   Item item;
   item.object = make(table);
   item.where = table.where();
+  item.config = config::format_inline(table);
   strata_scheduler_desc desc{};
   desc.h = STRATA_HDR(strata_scheduler_desc);
   desc.end = -1;

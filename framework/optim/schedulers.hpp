@@ -54,10 +54,15 @@ class Schedulers {
 
   /// Position, state of the objects and the hyper-parameters as they are, as JSON.
   [[nodiscard]] std::string save() const;
-  /// Goes on from there to the bit. What the config has changed since wins: a hyper-parameter with
-  /// another initial value keeps the ratio it had reached, a scheduler of another type starts with
-  /// its own state. Errors: STRATA_E_IO for text that save() did not write.
-  void load(std::string_view json);
+  /// Goes on from there to the bit. False when the config's schedules, initial values or lengths are
+  /// others than they were: then nothing is loaded, and recompute() is to be called. With a schedule
+  /// that monitors a metric, whose past cannot be computed: goes on from where the values were, a
+  /// hyper-parameter with another initial value at the ratio it had reached.
+  /// Errors: STRATA_E_IO for text that save() did not write.
+  [[nodiscard]] bool load(std::string_view json);
+  /// The values after so much progress, as if the run had had this config from the start; updates are
+  /// taken to have come evenly. None of the schedules monitors a metric.
+  void recompute(int64_t epochs, int64_t iters, int64_t updates);
 
  private:
   enum class Clock { kEpoch, kIter, kUpdate };
@@ -72,6 +77,7 @@ class Schedulers {
     std::string where;    // of its table
     std::string param;    // as it calls the hyper-parameter
     std::string monitor;  // empty: steps with the epochs or iterations
+    std::string config;   // its table, to tell whether it is the same later
     std::vector<Driven> driven;
     int64_t begin = 0;
     int64_t end = 0;
@@ -85,6 +91,9 @@ class Schedulers {
   void find_driven(Item& item, const strata_scheduler_desc& desc) const;
   static void place_updates(Item& item, const RunLength& run);
   static void place(Item& item, const strata_scheduler_desc& desc, const RunLength& run);
+  [[nodiscard]] bool is_planned_as(std::string_view json) const;
+  void load_all(std::string_view json);
+  void begin();
   void advance(Clock clock, int64_t position);
   void validated(Item& item, const border::Numbers& metrics);
   void apply(Item& item, int64_t t, double metric);
@@ -92,7 +101,8 @@ class Schedulers {
 
   HyperTable* hypers_;
   std::vector<Item> items_;
-  int64_t epochs_ = 0;  // done
+  int64_t epoch_length_ = 0;  // iterations
+  int64_t epochs_ = 0;        // done
   int64_t iters_ = 0;
   int64_t updates_ = 0;
 };

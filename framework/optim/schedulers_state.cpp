@@ -1,5 +1,9 @@
 // Schedulers to JSON and back.
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
+
+#include "strata/abi/services.h"
 
 #include "border/sinks.hpp"
 #include "optim/schedulers.hpp"
@@ -53,6 +57,9 @@ std::string Schedulers::save() const {
     const border::TextSink state;
     item.object.call(&strata_param_scheduler_api::save, state.c());
     out["schedulers"].push_back({{"type", item.object.type()},
+                                 {"config", item.config},
+                                 {"length", item.length},
+                                 {"epoch_length", item.epoch_length},
                                  {"param", item.param},
                                  {"validations", item.validations},
                                  {"state", state.str()}});
@@ -64,33 +71,80 @@ std::string Schedulers::save() const {
   return out.dump();
 }
 
-void Schedulers::load(std::string_view json) {
+// Whether the saved schedules are those of this run.
+bool Schedulers::is_planned_as(std::string_view json) const {
+  const Json saved = Json::parse(json);
+  const Json& schedulers = saved.at("schedulers");
+  bool same = schedulers.size() == items_.size();
+  for (size_t i = 0; same && i < items_.size(); ++i) {
+    same = schedulers[i].at("config") == items_[i].config &&
+           schedulers[i].at("length") == items_[i].length &&
+           schedulers[i].at("epoch_length") == items_[i].epoch_length;
+  }
+  for (size_t i = 0; same && i < hypers_->hypers().size(); ++i) {
+    const Json& columns = saved.at("hypers");
+    const auto it = columns.find(hypers_->hypers()[i].name);
+    same = it != columns.end() && it->at("initial") == column(*hypers_, i, true);
+  }
+  return same;
+}
+
+bool Schedulers::load(std::string_view json) {
   try {
-    const Json in = Json::parse(json);
-    epochs_ = in.at("epochs").get<int64_t>();
-    iters_ = in.at("iters").get<int64_t>();
-    updates_ = in.at("updates").get<int64_t>();
-    const Json& saved = in.at("schedulers");
-    for (size_t i = 0; i < items_.size() && i < saved.size(); ++i) {
-      Item& item = items_[i];
-      if (saved[i].at("type") != item.object.type() || saved[i].at("param") != item.param) {
-        continue;
-      }
-      item.validations = saved[i].at("validations").get<int64_t>();
-      const auto state = saved[i].at("state").get<std::string>();
-      if (!state.empty()) {
-        item.object.call(&strata_param_scheduler_api::load, border::view(std::string_view(state)));
-      }
+    const bool monitors =
+        std::ranges::any_of(items_, [](const Item& item) { return !item.monitor.empty(); });
+    if (!monitors && !is_planned_as(json)) {
+      return false;
     }
-    for (size_t i = 0; i < hypers_->hypers().size(); ++i) {
-      const auto it = in.at("hypers").find(hypers_->hypers()[i].name);
-      if (it != in.at("hypers").end()) {
-        load_column(*hypers_, i, *it);
-      }
-    }
+    load_all(json);
+    return true;
   } catch (const Json::exception& e) {
     throw Error(STRATA_E_IO,
                 text("the saved state of the parameter schedulers cannot be read: ", e.what()));
+  }
+}
+
+void Schedulers::load_all(std::string_view json) {
+  const Json in = Json::parse(json);
+  epochs_ = in.at("epochs").get<int64_t>();
+  iters_ = in.at("iters").get<int64_t>();
+  updates_ = in.at("updates").get<int64_t>();
+  const Json& saved = in.at("schedulers");
+  for (size_t i = 0; i < items_.size() && i < saved.size(); ++i) {
+    Item& item = items_[i];
+    if (saved[i].at("type") != item.object.type() || saved[i].at("param") != item.param) {
+      continue;
+    }
+    item.validations = saved[i].at("validations").get<int64_t>();
+    const auto state = saved[i].at("state").get<std::string>();
+    if (!state.empty()) {
+      item.object.call(&strata_param_scheduler_api::load, border::view(std::string_view(state)));
+    }
+  }
+  for (size_t i = 0; i < hypers_->hypers().size(); ++i) {
+    const auto it = in.at("hypers").find(hypers_->hypers()[i].name);
+    if (it != in.at("hypers").end()) {
+      load_column(*hypers_, i, *it);
+    }
+  }
+}
+
+void Schedulers::recompute(int64_t epochs, int64_t iters, int64_t updates) {
+  for (size_t column = 0; column < hypers_->hypers().size(); ++column) {
+    for (int32_t row = 0; row < hypers_->rows(); ++row) {
+      hypers_->set(row, column, hypers_->initial(row, column));
+    }
+  }
+  epochs_ = iters_ = updates_ = 0;
+  begin();
+  for (int64_t i = 1; i <= iters; ++i) {
+    step(STRATA_AFTER_ITER, {}, i * updates / iters);
+    if (epoch_length_ > 0 && i % epoch_length_ == 0 && epochs_ < epochs) {
+      step(STRATA_AFTER_EPOCH);
+    }
+  }
+  while (epochs_ < epochs) {
+    step(STRATA_AFTER_EPOCH);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/last_checkpoint.hpp"
+#include "train/estimate.hpp"
 #include "train/share_failure.hpp"
 
 namespace strata::train {
@@ -21,6 +22,10 @@ constexpr milliseconds kTurn{500};
 constexpr milliseconds kGrace{10'000};  // for the other ranks, once this one's run has ended
 constexpr char kDone = '+';             // what a rank tells begins with one of these
 constexpr char kFailed = '-';
+
+double seconds_since(steady_clock::time_point begin) {
+  return std::chrono::duration<double>(steady_clock::now() - begin).count();
+}
 
 std::string file_name(const char* what, int rank, int ranks) {
   return ranks == 1 ? fmt::format("{}.safetensors", what)
@@ -64,6 +69,7 @@ void CheckpointWriter::start(WriteTask task) {
                [&] { job->made = std::make_unique<checkpoint::NewCheckpoint>(job->task.dir); });
   job->folder =
       session_.world().broadcast_text(job->made ? job->made->folder().string() : std::string());
+  job->waited = seconds_since(job->task.begun);
   job_ = std::move(job);
   running_ = true;
   thread_ = std::thread([this] { run(*job_); });
@@ -182,11 +188,21 @@ void CheckpointWriter::follow(Job& job) {
   content_of(hear(job.key + "end"));
 }
 
-void CheckpointWriter::publish(Job& job, const checkpoint::Index& index) const {
+void CheckpointWriter::publish(Job& job, const checkpoint::Index& index) {
   job.made->publish(index, job.task.state);
   if (job.task.update_last) {
     checkpoint::write_last(session_.work_dir(), job.task.dir);
   }
+  int64_t bytes = 0;
+  for (const auto& [name, file] : index.files) {
+    bytes += static_cast<int64_t>(file.bytes);
+  }
+  session_.log().info(
+      "Checkpoint {} is on the disk: {} in {:.2f} s, for {:.2f} s of which training waited",
+      job.task.dir.filename().string(),
+      size_text(bytes),
+      seconds_since(job.task.begun),
+      job.waited);
 }
 
 std::string CheckpointWriter::hear(const std::string& key) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -24,8 +25,9 @@ namespace strata::train {
 struct WriteTask {
   std::filesystem::path dir;  // of the checkpoint
   Captured tensors;
-  std::string state;         // JSON; rank 0's counts
-  bool update_last = false;  // last_checkpoint points to it afterwards
+  std::string state;                            // JSON; rank 0's counts
+  bool update_last = false;                     // last_checkpoint points to it afterwards
+  std::chrono::steady_clock::time_point begun;  // when training stopped for it
 };
 
 /// One per rank. A thread writes this rank's files; when all ranks have written theirs, rank 0's publishes the
@@ -59,6 +61,7 @@ class CheckpointWriter {
     std::filesystem::path folder;                     // where all ranks write
     std::unique_ptr<checkpoint::NewCheckpoint> made;  // rank 0's
     std::string key;                                  // in the store
+    double waited = 0;                                // seconds, by training
   };
 
   void run(Job& job);
@@ -67,7 +70,7 @@ class CheckpointWriter {
   void lead(Job& job);
   void follow(Job& job);
   [[nodiscard]] checkpoint::Index write_files(const Job& job) const;
-  void publish(Job& job, const checkpoint::Index& index) const;
+  void publish(Job& job, const checkpoint::Index& index);
   [[nodiscard]] std::string hear(const std::string& key) const;
 
   Session& session_;

@@ -1,6 +1,7 @@
 // Checkpoints of a run.
 #include "train/checkpoints.hpp"
 
+#include <chrono>
 #include <cstring>
 #include <tuple>
 
@@ -243,8 +244,9 @@ void start_checkpoint(Session& session,
                       CheckpointWriter& writer,
                       const SaveState& save) {
   writer.wait();  // two copies at a time would be one too many
-  SavedTensors tensors(session, engine);
   WriteTask task;
+  task.begun = std::chrono::steady_clock::now();
+  SavedTensors tensors(session, engine);
   task.dir = folder_of(session, save.request.out_dir) / save.request.name;
   task.update_last = save.request.update_last;
   on_rank_zero(session, [&] { task.state = state_json(session, engine, save, tensors).dump(1); });
@@ -272,9 +274,9 @@ Restored restore_state(Session& session, Engine& engine, const fs::path& path) {
   const checkpoint::CheckpointReader stored(path);
   require_optimizer(stored);
   load_optimizer(engine, stored, state.at("optimizer_steps"));
-  if (state.contains("param_schedulers")) {
-    engine.schedulers()->load(state.at("param_schedulers").get<std::string>());
-  }
+  const bool same_schedules =
+      state.contains("param_schedulers") &&
+      engine.schedulers()->load(state.at("param_schedulers").get<std::string>());
   const auto wrapper = state.at("optim_wrapper").get<std::string>();
   engine.wrapper().call(&strata_optim_wrapper_api::load, border::view(std::string_view(wrapper)));
   const auto strategy = state.at("strategy").get<std::string>();
@@ -287,7 +289,8 @@ Restored restore_state(Session& session, Engine& engine, const fs::path& path) {
           state.at("hooks").get<std::string>(),
           stored.world_size(),
           config::diff(config::parse_toml(state.at("config").get<std::string>(), "the checkpoint"),
-                       *session.run().root)};
+                       *session.run().root),
+          same_schedules};
 }
 
 }  // namespace strata::train

@@ -73,6 +73,7 @@ struct Restored {
   std::string hooks;
   int64_t world_size = 0;            // that saved it
   std::vector<std::string> changes;  // of the configuration since, as config::diff() says it
+  bool same_schedules = true;        // else Schedulers::recompute() has to be called
 };
 
 /// Errors: STRATA_E_FAILED naming the state that is missing or has another shape.

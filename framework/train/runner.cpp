@@ -2,6 +2,7 @@
 #include "train/runner.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -93,7 +94,15 @@ void Runner::build_engine(bool training) {
                         start_.path.string());
     weights = std::make_unique<Weights>(start_.path);
   }
+  const auto begin = std::chrono::steady_clock::now();
   engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training, weights.get());
+  if (training && !start_.path.empty() && start_.resume) {
+    restored_ = restore_state(session_, *engine_, start_.path);
+  }
+  if (weights != nullptr) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    session_.log().info("Built and loaded in {:.2f} s", took.count());
+  }
   if (training) {
     log_states();
   }
@@ -127,15 +136,20 @@ void Runner::count_traffic(int64_t sent_before, bool updated) {
 }
 
 void Runner::restore_training_state() {
-  if (start_.path.empty() || !start_.resume) {
+  if (!restored_.has_value()) {
     return;
   }
-  const Restored restored = restore_state(session_, *engine_, start_.path);
+  const Restored& restored = *restored_;
   for (const std::string& type : hooks_.load(restored.hooks)) {
     session_.log().warn("The checkpoint has state of the hook {}, which this run does not use.",
                         type);
   }
   take_position(restored);
+  if (!restored.same_schedules) {
+    engine_->schedulers()->recompute(epochs_done_, iters_done_, progress_.step);
+    session_.log().info(
+        "Schedules are computed anew up to here: they are not those of the checkpoint.");
+  }
   for (const std::string& change : restored.changes) {
     session_.log().info("Config differs from the checkpoint's: {}", change);
   }

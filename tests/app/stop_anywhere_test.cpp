@@ -72,7 +72,9 @@ window_size = 1
 [randomness]
 seed = 5
 [train_cfg]
-)" + (c.by_epoch ? "max_epochs = 3\n" : "by_epoch = false\nmax_iters = " + std::to_string(kIters) + "\n");
+)" +
+           (c.by_epoch ? "max_epochs = 3\n"
+                       : "by_epoch = false\nmax_iters = " + std::to_string(kIters) + "\n");
   }
 
   [[nodiscard]] static std::string strategy(const Case& c) {
@@ -133,20 +135,19 @@ TEST_P(StopAnywhere, HasTheLossesOfTheRunThatWasNotStopped) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Strategies,
-    StopAnywhere,
-    testing::Values(Case{"Single", "SingleDeviceStrategy", 1, 1, 2, true},
-                    Case{"Ddp", "DDPStrategy", 2, 2, 1, false},
-                    Case{"FullShard", "FULL_SHARD", 2, 1, 0, true},
-                    Case{"ShardGradOp", "SHARD_GRAD_OP", 2, 3, 1, false},
-                    Case{"NoShard", "NO_SHARD", 2, 2, 2, true},
-                    Case{"HybridShard", "HYBRID_SHARD", 3, 1, 0, false},
-                    Case{"Zero0", "Zero0", 2, 2, 0, false},
-                    Case{"Zero1", "Zero1", 3, 1, 1, true},
-                    Case{"Zero2", "Zero2", 2, 2, 1, false},
-                    Case{"Zero3", "Zero3", 2, 1, 2, true}),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Strategies,
+                         StopAnywhere,
+                         testing::Values(Case{"Single", "SingleDeviceStrategy", 1, 1, 2, true},
+                                         Case{"Ddp", "DDPStrategy", 2, 2, 1, false},
+                                         Case{"FullShard", "FULL_SHARD", 2, 1, 0, true},
+                                         Case{"ShardGradOp", "SHARD_GRAD_OP", 2, 3, 1, false},
+                                         Case{"NoShard", "NO_SHARD", 2, 2, 2, true},
+                                         Case{"HybridShard", "HYBRID_SHARD", 3, 1, 0, false},
+                                         Case{"Zero0", "Zero0", 2, 2, 0, false},
+                                         Case{"Zero1", "Zero1", 3, 1, 1, true},
+                                         Case{"Zero2", "Zero2", 2, 2, 1, false},
+                                         Case{"Zero3", "Zero3", 2, 1, 2, true}),
+                         [](const auto& tested) { return tested.param.name; });
 
 }  // namespace
 }  // namespace strata::test

@@ -18,9 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kBefore = 4;    // steps until the checkpoint
-constexpr int kAfter = 5;     // and from it
-constexpr int kMicros = 12;   // of a step, divided among 1 to 4 ranks
+constexpr int kBefore = 4;   // steps until the checkpoint
+constexpr int kAfter = 5;    // and from it
+constexpr int kMicros = 12;  // of a step, divided among 1 to 4 ranks
 constexpr size_t kModes = 10;
 
 // Nothing divides evenly by 2, 3 or 4 but the width; the head is tied to the embedding.
@@ -97,16 +97,16 @@ class Matrix : public testing::TestWithParam<size_t> {
   static const EngineResult& uninterrupted(const Config& c) {
     static std::map<Config, EngineResult> known;
     const auto it = known.find(c);
-    return it != known.end() ? it->second
-                             : known.emplace(c, run_engine(run_of(c, kBefore + kAfter))).first->second;
+    return it != known.end()
+               ? it->second
+               : known.emplace(c, run_engine(run_of(c, kBefore + kAfter))).first->second;
   }
 
   static void expect_goes_on(const Config& from, const Config& to) {
     const fs::path before = saved(from);
     const fs::path again = folder() / "again";
-    const std::string pair =
-        before.filename().string() + " into " + mode_at(to.mode, to.world).name + "On" +
-        std::to_string(to.world);
+    const std::string pair = before.filename().string() + " into " +
+                             mode_at(to.mode, to.world).name + "On" + std::to_string(to.world);
 
     EngineRun loading = run_of(to, kBefore);
     loading.resume = before.string();
@@ -152,7 +152,7 @@ TEST_P(Matrix, GoesOnToTheBitOnAsManyRanks) {
 INSTANTIATE_TEST_SUITE_P(Checkpoints,
                          Matrix,
                          testing::Range<size_t>(0, kModes),
-                         [](const auto& info) { return mode_at(info.param, 2).name; });
+                         [](const auto& tested) { return mode_at(tested.param, 2).name; });
 
 }  // namespace
 }  // namespace strata::test

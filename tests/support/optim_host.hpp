@@ -45,7 +45,11 @@ inline const strata_update_api* fake_update() {
       },
       [](strata_runtime* rt, double factor) { return FakeRun::note(rt, text("scale ", factor)); },
       [](strata_runtime* rt, double limit) { return FakeRun::note(rt, text("clamp ", limit)); },
-      [](strata_runtime* rt) { return FakeRun::note(rt, "step"); }};
+      [](strata_runtime* rt) { return FakeRun::note(rt, "step"); },
+      nullptr,  // wrappers ask for none of these
+      nullptr,
+      nullptr,
+      nullptr};
   return &api;
 }
 

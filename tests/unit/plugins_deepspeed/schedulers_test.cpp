@@ -215,7 +215,7 @@ TEST(DeepSpeedSchedules, GoOnWhereTheyWere) {
   first.values(6);
   Training second(kCycle);
 
-  second.schedulers.load(first.schedulers.save());
+  EXPECT_TRUE(second.schedulers.load(first.schedulers.save()));
 
   for (int i = 6; i < 12; ++i) {
     second.schedulers.step(STRATA_AFTER_ITER, {}, i);
