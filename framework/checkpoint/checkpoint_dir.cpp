@@ -59,7 +59,7 @@ void tidy(const fs::path& parent) {
       continue;
     }
     if (!std::exchange(synced, true)) {
-      sync_folder(parent);  // it may be what the killed process replaced and the disk still has in its place
+      sync_folder(parent);  // the disk may still have it in the place from which it was moved
     }
     fs::remove_all(entry);
   }
@@ -84,22 +84,19 @@ fs::path replace_in_two_moves(const fs::path& aside, const fs::path& dir) {
   return old;
 }
 
-/// Puts the folder under its name. One that has the name ends up under `aside`, or is gone; nothing
-/// of it goes before the disk has its successor.
-void move_into_place(const fs::path& aside, const fs::path& dir) {
-  fs::path old;
+/// Puts the folder under its name. Returns where the one is now that had it; nothing if none had.
+fs::path move_into_place(const fs::path& aside, const fs::path& dir) {
   if (!fs::exists(dir)) {
     fs::rename(aside, dir);
-  } else if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, dir.c_str(), RENAME_EXCHANGE) != 0) {
-    if (!lacks_exchange(errno)) {
-      throw_errno("cannot replace", dir, errno);
-    }
-    old = replace_in_two_moves(aside, dir);
+    return {};
   }
-  sync_folder(dir.parent_path());
-  if (!old.empty()) {
-    fs::remove_all(old);
+  if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, dir.c_str(), RENAME_EXCHANGE) == 0) {
+    return aside;
   }
+  if (!lacks_exchange(errno)) {
+    throw_errno("cannot replace", dir, errno);
+  }
+  return replace_in_two_moves(aside, dir);
 }
 
 fs::path full_path(const fs::path& dir) {
@@ -150,8 +147,10 @@ NewCheckpoint::NewCheckpoint(const fs::path& dir) : dir_(full_path(dir)), aside_
 }
 
 NewCheckpoint::~NewCheckpoint() {
-  std::error_code ignored;  // what stays is removed by the next save
-  fs::remove_all(aside_, ignored);
+  if (!moved_) {
+    std::error_code ignored;  // what stays is removed by the next save
+    fs::remove_all(aside_, ignored);
+  }
 }
 
 void NewCheckpoint::publish(const Index& index, const std::string& state) {
@@ -159,7 +158,11 @@ void NewCheckpoint::publish(const Index& index, const std::string& state) {
     write_in_folder(aside_ / kIndex, seal(encode_index(index)));
     write_in_folder(aside_ / kState, seal(state));
     sync_folder(aside_);
-    move_into_place(aside_, dir_);
+    const fs::path replaced = move_into_place(aside_, dir_);
+    moved_ = true;
+    sync_folder(dir_.parent_path());  // before that the disk may still know the old one by its name
+    std::error_code ignored;          // what stays is removed by the next save
+    fs::remove_all(replaced, ignored);
   });
 }
 

@@ -34,6 +34,7 @@ class NewCheckpoint {
  private:
   std::filesystem::path dir_;
   std::filesystem::path aside_;
+  bool moved_ = false;
 };
 
 /// Replaces the state of a checkpoint that is there. state: JSON, a table. Errors: STRATA_E_IO.

@@ -41,7 +41,7 @@ std::vector<float> numbers(int version, int tensor) {
   return out;
 }
 
-/// The tensors of a version: each file of a rank has a piece of "a", rank 0's model all of "b".
+/// The tensors of a version. Each rank has a piece of "a", rank 0 also the rest.
 class Tensors {
  public:
   explicit Tensors(int version)
@@ -50,14 +50,19 @@ class Tensors {
   /// Writes the files of one rank.
   [[nodiscard]] Index write(const fs::path& folder, int rank) const {
     const std::string tail = text("-0000", rank + 1, "-of-0000", kRanks, ".safetensors");
-    std::vector<ShardPiece> model = {piece("a", Kind::kParam, a_, rank)};
-    if (rank == 0) {
-      model.push_back({"b", STRATA_F32, {3, kElements / 3}, Kind::kBuffer, 0, kElements, bytes(b_)});
+    const ShardPiece a = piece("a", Kind::kParam, a_, rank);
+    if (rank != 0) {
+      return checkpoint::write_shard(folder, "model" + tail, {a});
     }
     std::vector<Index> parts;
-    parts.push_back(checkpoint::write_shard(folder, "model" + tail, model));
     parts.push_back(checkpoint::write_shard(
-        folder, "optimizer" + tail, {piece("a.exp_avg", Kind::kState, avg_, rank)}));
+        folder,
+        "model" + tail,
+        {a, {"b", STRATA_F32, {3, kElements / 3}, Kind::kBuffer, 0, kElements, bytes(b_)}}));
+    parts.push_back(checkpoint::write_shard(
+        folder,
+        "optimizer" + tail,
+        {{"a.exp_avg", STRATA_F32, {kElements}, Kind::kState, 0, kElements, bytes(avg_)}}));
     return merge(std::move(parts));
   }
 

@@ -21,10 +21,9 @@ int main(int argc, char** argv) {
     run.remove("iter_1");
     run.save("best", Saver::Last::kKeep);
     run.save("best", Saver::Last::kKeep);
-    run.save("iter_2");  // as when training goes over a step again, from an older checkpoint
     run.refresh("iter_2");
-    run.save("iter_3");
-    run.remove("iter_2");
+    run.save("iter_2");  // as when training goes over a step again, from an older checkpoint
+    run.remove("best");
   } catch (const std::exception& e) {
     std::fputs(e.what(), stderr);
     return 1;
