@@ -105,6 +105,23 @@ std::string HookBus::table() const {
   return out;
 }
 
+std::string HookBus::weights_state() const {
+  for (const Entry& entry : entries_) {
+    const auto& base = entry.hook.api().base;
+    const auto* const weights = static_cast<const strata_hook_weights_api*>(
+        base.get_extension == nullptr
+            ? nullptr
+            : base.get_extension(entry.hook.self(),
+                                 border::view(std::string_view(STRATA_EXT_HOOK_WEIGHTS))));
+    if (weights != nullptr) {
+      if (const auto state = border::view(weights->state(entry.hook.self())); !state.empty()) {
+        return std::string(state);
+      }
+    }
+  }
+  return {};
+}
+
 std::string HookBus::save() const {
   auto out = nlohmann::ordered_json::object();
   for (const Entry& entry : entries_) {

@@ -34,6 +34,10 @@ class HookBus {
   /// Which hooks run at which point and in what order, as MMEngine logs it.
   [[nodiscard]] std::string table() const;
 
+  /// The state whose stored values are to be loaded for weights (strata.hook_weights/1), of the first
+  /// hook that names one; else empty.
+  [[nodiscard]] std::string weights_state() const;
+
   /// The states of all hooks that have one: a JSON object by type; a second hook of a type is
   /// "Type#2". Errors: the hook's own, and STRATA_E_ARGUMENT for one that is not JSON; both name
   /// the hook.

@@ -110,6 +110,8 @@ class Updater {
   [[nodiscard]] std::vector<BufferState> buffer_states() const;
   /// Names of the states, in the optimizer's order; those of hooks follow.
   [[nodiscard]] std::vector<std::string> states() const;
+  /// Whether a hook keeps it. Errors: STRATA_E_NOT_FOUND.
+  [[nodiscard]] bool is_optional(std::string_view state) const;
   /// Updates so far of a parameter. Errors: STRATA_E_NOT_FOUND.
   [[nodiscard]] int64_t steps(std::string_view param) const;
   void set_steps(std::string_view param, int64_t steps);
@@ -155,10 +157,10 @@ class Updater {
   const border::Object<strata_strategy_api>* strategy_;
   std::function<std::vector<BufferSlot>()> buffers_;
   std::vector<std::vector<SegmentRef>> segments_;  // per parameter
-  std::vector<State> states_;  // the optimizer's first
-  size_t own_states_ = 0;      // of the optimizer
-  std::vector<int64_t> steps_;    // per parameter
-  std::vector<uint8_t> touched_;  // per parameter, as the plan was made for
+  std::vector<State> states_;                      // the optimizer's first
+  size_t own_states_ = 0;                          // of the optimizer
+  std::vector<int64_t> steps_;                     // per parameter
+  std::vector<uint8_t> touched_;                   // per parameter, as the plan was made for
   std::vector<Stretch> plan_;
   bool plan_valid_ = false;
 };

@@ -9,7 +9,7 @@ namespace strata::optim {
 namespace {
 
 // Rules for a state's dtype.
-constexpr int32_t kOfValue = -1;     // the value's, fp32 for half precisions
+constexpr int32_t kOfValue = -1;  // the value's, fp32 for half precisions
 constexpr int32_t kSameAsValue = -2;
 
 size_t index(int32_t i) {
@@ -117,7 +117,7 @@ void Updater::add_state(std::string_view name, bool with_buffers) {
                      "\" already; a hook's state needs a name of its own"));
   }
   State state{std::string(name), kSameAsValue, {}, true, {}, {}};
-  for (BufferSlot& slot : with_buffers && buffers_ ? buffers_() : std::vector<BufferSlot>()) {
+  for (BufferSlot& slot : with_buffers&& buffers_ ? buffers_() : std::vector<BufferSlot>()) {
     if (is_float(slot.dtype)) {
       state.slots.push_back(std::move(slot));
     }
@@ -188,6 +188,10 @@ std::vector<std::string> Updater::states() const {
     out.push_back(state.name);
   }
   return out;
+}
+
+bool Updater::is_optional(std::string_view state) const {
+  return state_named(state).of_hook;
 }
 
 std::vector<BufferState> Updater::buffer_states() const {

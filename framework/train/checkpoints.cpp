@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <set>
 #include <tuple>
 
 #include <ATen/ops/empty.h>
@@ -132,12 +133,15 @@ at::Tensor in_memory_order(const checkpoint::CheckpointReader& stored,
   return out;
 }
 
-// Reads of the files only what this rank holds.
-void load_state(const checkpoint::CheckpointReader& stored,
+// Reads of the files only what this rank holds. False when it may be missing, and is.
+bool load_state(const checkpoint::CheckpointReader& stored,
                 const optim::StateSlice& slice,
                 const at::Tensor& param) {
   const auto place = stored.find(state_name(slice));
   const checkpoint::StoredTensor* info = place ? &stored.tensors()[*place] : nullptr;
+  if (info == nullptr && slice.optional) {
+    return false;
+  }
   if (info == nullptr || info->dtype != slice.dtype || info->shape != param.sizes()) {
     throw run_error("optimizer state \"",
                     state_name(slice),
@@ -147,19 +151,32 @@ void load_state(const checkpoint::CheckpointReader& stored,
                     "; the optimizer or the model changed, so use load_from instead of resume");
   }
   if (param.is_contiguous()) {
-    return stored.read(*place, slice.param_offset, slice.count, slice.data);
+    stored.read(*place, slice.param_offset, slice.count, slice.data);
+    return true;
   }
   const at::Tensor whole = in_memory_order(stored, *place, param, slice.dtype);
   const auto element = whole.element_size();
   std::memcpy(slice.data,
               static_cast<const std::byte*>(whole.const_data_ptr()) + slice.param_offset * element,
               static_cast<size_t>(slice.count * element));
+  return true;
 }
 
-void load_optimizer(Engine& engine, const checkpoint::CheckpointReader& stored, const json& steps) {
+void load_optimizer(Session& session,
+                    Engine& engine,
+                    const checkpoint::CheckpointReader& stored,
+                    const json& steps) {
+  std::set<std::string> missing;
   engine.updater()->for_each_state([&](const optim::StateSlice& slice) {
-    load_state(stored, slice, engine.model().param(slice.id).tensor);
+    if (!load_state(stored, slice, engine.model().param(slice.id).tensor)) {
+      missing.emplace(slice.state);
+    }
   });
+  for (const std::string& state : missing) {
+    session.log().warn("{} has no state \"{}\" for some parameters: a hook begins it anew.",
+                       stored.path().string(),
+                       state);
+  }
   for (const auto& [name, count] : steps.items()) {
     engine.updater()->set_steps(name, count.get<int64_t>());
   }
@@ -273,7 +290,7 @@ Restored restore_state(Session& session, Engine& engine, const fs::path& path) {
   const json state = state_of(path);
   const checkpoint::CheckpointReader stored(path);
   require_optimizer(stored);
-  load_optimizer(engine, stored, state.at("optimizer_steps"));
+  load_optimizer(session, engine, stored, state.at("optimizer_steps"));
   const bool same_schedules =
       state.contains("param_schedulers") &&
       engine.schedulers()->load(state.at("param_schedulers").get<std::string>());
@@ -282,9 +299,7 @@ Restored restore_state(Session& session, Engine& engine, const fs::path& path) {
   const auto strategy = state.at("strategy").get<std::string>();
   engine.strategy().call(&strata_strategy_api::load, border::view(std::string_view(strategy)));
   session.hub().load(state.at("message_hub").get<std::string>());
-  if (stored.world_size() == session.world().size()) {
-    restore_own_tensors(session, engine, stored);
-  }
+  restore_own_tensors(session, engine, stored);
   return {counters_from(state.at("meta")),
           state.at("hooks").get<std::string>(),
           stored.world_size(),

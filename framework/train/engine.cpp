@@ -188,9 +188,12 @@ void Engine::build_updater(border::Object<strata_optimizer_api> optimizer,
   }
   optim::HyperTable hypers(optim::hypers_of(optimizer), groups);
   updater_ = std::make_unique<optim::Updater>(
-      optim::UpdaterParts{
-          views.take(), std::move(slots), std::move(optimizer), std::move(hypers), &strategy_,
-          [this] { return buffer_slots(*model_); }},
+      optim::UpdaterParts{views.take(),
+                          std::move(slots),
+                          std::move(optimizer),
+                          std::move(hypers),
+                          &strategy_,
+                          [this] { return buffer_slots(*model_); }},
       optim::Services{unit::memory_service(),
                       unit::param_service(),
                       session_.world().size() > 1 ? comm::comm_service() : nullptr,

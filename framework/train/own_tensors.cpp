@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/from_blob.h>
 
 #include "strata/cpp/error.hpp"
 
@@ -31,7 +32,30 @@ at::Tensor random_state() {
   return generator.get_state();
 }
 
-// The checksums of all persistent buffers, in order.
+/// A tensor that every rank has for itself.
+struct Own {
+  std::string name;
+  at::Tensor tensor;
+  checkpoint::Kind kind;
+};
+
+std::vector<Own> own_tensors(Engine& engine) {
+  std::vector<Own> out;
+  for (const unit::NamedBuffer& b : engine.model().buffers()) {
+    if (b.persistent) {
+      out.push_back({b.name, b.tensor.detach(), checkpoint::Kind::kBuffer});
+    }
+  }
+  for (const optim::BufferState& s : engine.updater()->buffer_states()) {
+    const auto options = at::TensorOptions().dtype(unit::scalar_type(s.dtype));
+    out.push_back({text(s.buffer, ".", s.state),
+                   at::from_blob(s.data, s.shape, options),
+                   checkpoint::Kind::kState});
+  }
+  return out;
+}
+
+// The checksums of all of them, in order.
 std::string hashes_of(const std::vector<at::Tensor>& tensors) {
   std::string out;
   for (const at::Tensor& t : tensors) {
@@ -44,22 +68,19 @@ std::string hashes_of(const std::vector<at::Tensor>& tensors) {
 
 OwnTensors::OwnTensors(Session& session, Engine& engine, bool ranks) {
   comm::World& world = session.world();
-  std::vector<std::string> names;
+  std::vector<Own> all = own_tensors(engine);
   std::vector<at::Tensor> tensors;
-  for (const unit::NamedBuffer& b : engine.model().buffers()) {
-    if (b.persistent) {
-      names.push_back(b.name);
-      tensors.push_back(b.tensor.detach().contiguous());
-    }
+  for (const Own& one : all) {
+    tensors.push_back(one.tensor.contiguous());
   }
   const std::string own = hashes_of(tensors);
   const std::string first = world.broadcast_text(own);
   constexpr size_t kDigits = 16;
-  for (size_t i = 0; i < names.size(); ++i) {
+  for (size_t i = 0; i < all.size(); ++i) {
     if (world.is_main()) {
-      entries_.push_back({names[i], tensors[i], checkpoint::Kind::kBuffer});
+      entries_.push_back({all[i].name, tensors[i], all[i].kind});
     } else if (ranks && own.compare(i * kDigits, kDigits, first, i * kDigits, kDigits) != 0) {
-      entries_.push_back({of_rank(world.rank(), names[i]), tensors[i], checkpoint::Kind::kRank});
+      entries_.push_back({of_rank(world.rank(), all[i].name), tensors[i], checkpoint::Kind::kRank});
     }
   }
   if (ranks) {
@@ -79,7 +100,7 @@ void OwnTensors::take(Captured& out) const {
   for (const Entry& e : entries_) {
     std::byte* const data = out.memory.take(static_cast<int64_t>(e.tensor.nbytes()));
     std::memcpy(data, e.tensor.const_data_ptr(), e.tensor.nbytes());
-    (e.kind == checkpoint::Kind::kRank ? out.optimizer : out.model)
+    (e.kind == checkpoint::Kind::kBuffer ? out.model : out.optimizer)
         .push_back({e.name,
                     unit::dtype_of(e.tensor.scalar_type()),
                     e.tensor.sizes().vec(),
@@ -93,28 +114,30 @@ void OwnTensors::take(Captured& out) const {
 void restore_own_tensors(Session& session,
                          Engine& engine,
                          const checkpoint::CheckpointReader& from) {
-  const int rank = session.world().rank();
   const auto restore = [&](const std::string& name, const at::Tensor& out) {
-    const auto found = from.find(of_rank(rank, name));
+    const auto found = from.find(name);
     if (!found) {
       return false;
     }
     const checkpoint::StoredTensor& stored = from.tensors()[*found];
     if (stored.shape != out.sizes() || unit::scalar_type(stored.dtype) != out.scalar_type()) {
       throw run_error(
-          stored.name, " of ", from.path().string(), " has another shape or type than ", name);
+          stored.name, " of ", from.path().string(), " has another shape or type than here");
     }
     from.read(*found, 0, out.numel(), out.mutable_data_ptr());
     return true;
   };
-  for (const unit::NamedBuffer& b : engine.model().buffers()) {
-    at::Tensor rows = b.tensor.detach().contiguous();
-    if (b.persistent && restore(b.name, rows)) {
-      b.tensor.detach().copy_(rows);
+  const int rank = session.world().rank();
+  const bool same_ranks = from.world_size() == session.world().size();
+  for (const Own& one : own_tensors(engine)) {
+    const at::Tensor rows = one.tensor.contiguous();
+    const bool found = (one.kind == checkpoint::Kind::kState && restore(one.name, rows));
+    if ((same_ranks && restore(of_rank(rank, one.name), rows)) || found) {
+      one.tensor.copy_(rows);
     }
   }
   at::Tensor random = random_state();
-  if (restore(kRandom, random)) {
+  if (same_ranks && restore(of_rank(rank, kRandom), random)) {
     at::Generator generator = at::detail::getDefaultCPUGenerator();
     const std::lock_guard lock(generator.mutex());
     generator.set_state(random);

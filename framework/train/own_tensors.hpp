@@ -14,7 +14,7 @@ class CheckpointReader;
 
 namespace strata::train {
 
-/// Running statistics are saved as rank 0 has them, under their names; those of other ranks that differ (batch norm
+/// Running statistics, and states that hooks keep of them, are saved as rank 0 has them, under their names; those of other ranks that differ (batch norm
 /// without synchronisation), and the state of every rank's random numbers, as "rank1/name". [main]
 class OwnTensors {
  public:
@@ -34,7 +34,8 @@ class OwnTensors {
   std::vector<Entry> entries_;
 };
 
-/// Brings them back, as far as the checkpoint has them for this rank. Not collective.
+/// Brings them back, as far as the checkpoint has them: hooks' states, and on as many ranks as saved it what is of this
+/// rank. Buffers as rank 0 had them came with the weights. Not collective.
 /// Errors: STRATA_E_FAILED for one of another shape or type.
 void restore_own_tensors(Session& session,
                          Engine& engine,

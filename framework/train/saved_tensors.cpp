@@ -129,9 +129,10 @@ std::vector<SavedTensors::Item> SavedTensors::plan(bool optimizer) {
   for (size_t i = 0; i < params.size(); ++i) {
     const auto param = static_cast<int32_t>(i);
     items.push_back(plan_item(param, 0, params[i].name));
-    for (size_t k = 0; optimizer && k < states.size(); ++k) {
+    for (size_t k = 0; k < states.size(); ++k) {
       const auto slot = static_cast<int64_t>(k) + 1;
-      if (held_.contains({param, slot})) {
+      const bool wanted = optimizer || engine_.updater()->is_optional(states[k]);
+      if (wanted && held_.contains({param, slot})) {
         items.push_back(plan_item(param, slot, text(params[i].name, ".", states[k])));
       }
     }

@@ -36,7 +36,7 @@ class SavedTensors {
   SavedTensors(const SavedTensors&) = delete;
   SavedTensors& operator=(const SavedTensors&) = delete;
 
-  /// A copy of what this rank writes. optimizer: with states, random numbers and what ranks have of their own.
+  /// A copy of what this rank writes. optimizer: with its states (those of hooks are there always), random numbers and what ranks have of their own.
   /// Nothing is sent but parameters that lie in memory otherwise than row by row and are cut there, and those outside of
   /// the views. Collective.
   /// Memory   as much as this rank writes, besides one parameter or one unit of those.

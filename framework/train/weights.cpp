@@ -8,6 +8,8 @@
 
 #include "strata/cpp/error.hpp"
 
+#include "checkpoint/averaged_reader.hpp"
+#include "checkpoint/checkpoint_dir.hpp"
 #include "unit/memory.hpp"
 
 namespace strata::train {
@@ -50,6 +52,22 @@ at::Tensor empty_as_stored(const checkpoint::StoredTensor& stored, at::IntArrayR
 }  // namespace
 
 Weights::Weights(const std::filesystem::path& path) : file_(checkpoint::open_tensors(path)) {}
+
+std::unique_ptr<Weights> open_weights(const std::filesystem::path& path,
+                                      const std::string& state,
+                                      Session& session) {
+  if (state.empty() || !checkpoint::is_checkpoint(path)) {
+    return std::make_unique<Weights>(path);
+  }
+  auto averaged = std::make_unique<checkpoint::AveragedReader>(path, state);
+  if (averaged->averages() == 0) {
+    session.log().info("The checkpoint has no averages (\"{}\"): its weights are taken.", state);
+    return std::make_unique<Weights>(path);
+  }
+  averaged->verify(session.world().rank(), session.world().size());
+  session.log().info("The weights are the checkpoint's averages (\"{}\").", state);
+  return std::make_unique<Weights>(std::move(averaged));
+}
 
 Weights::Names Weights::names_of(const unit::Model& model) const {
   constexpr std::string_view kWrapper = "module.";

@@ -9,6 +9,7 @@
 
 #include "checkpoint/tensor_reader.hpp"
 #include "log/log.hpp"
+#include "train/session.hpp"
 #include "unit/model.hpp"
 
 namespace strata::train {
@@ -18,6 +19,8 @@ class Weights {
  public:
   /// Errors: those of open_tensors().
   explicit Weights(const std::filesystem::path& path);
+
+  explicit Weights(std::unique_ptr<checkpoint::TensorReader> file) : file_(std::move(file)) {}
 
   /// Gives the file's tensors the model's names. A leading "module." is dropped, then the model says what it calls them
   /// (unit::Model::weight_name), then what a unit borrows goes by its owner's name. Where two come to one name, the one
@@ -59,5 +62,12 @@ class Weights {
   std::vector<std::string> unexpected_;
   std::vector<std::string> misshaped_;
 };
+
+/// What a run begins with: the weights at `path`, or what a checkpoint there has of their averages, the hook's state of
+/// that name; empty: the weights. The log says which. Of a checkpoint with averages each rank verifies its share.
+/// Errors: those of open_tensors() and CheckpointReader.
+std::unique_ptr<Weights> open_weights(const std::filesystem::path& path,
+                                      const std::string& state,
+                                      Session& session);
 
 }  // namespace strata::train

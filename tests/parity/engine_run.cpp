@@ -77,14 +77,6 @@ void for_each_whole(train::Engine& engine, bool writeback, const Visit& visit) {
       &strata_strategy_api::scope_exit, units.data(), units.size(), writeback ? 1 : 0);
 }
 
-std::map<std::string, at::Tensor> whole_weights(train::Engine& engine) {
-  std::map<std::string, at::Tensor> weights;
-  for_each_whole(engine, false, [&](const std::string& name, const at::Tensor& value) {
-    weights[name] = value.clone();
-  });
-  return weights;
-}
-
 void keep_update(train::Engine& engine, int rank, EngineResult& result) {
   std::map<std::string, at::Tensor> now = whole_weights(engine);
   if (rank != 0) {
@@ -123,6 +115,9 @@ void train(train::Session& session,
     }
     if (run.keep_updates) {
       keep_update(engine, rank, result);
+    }
+    if (run.after_step) {
+      run.after_step(session, engine, step);
     }
     sent = session.world().bytes_sent();
   }
@@ -186,6 +181,14 @@ void run_rank(const EngineRun& run,
 }
 
 }  // namespace
+
+std::map<std::string, at::Tensor> whole_weights(train::Engine& engine) {
+  std::map<std::string, at::Tensor> weights;
+  for_each_whole(engine, false, [&](const std::string& name, const at::Tensor& value) {
+    weights[name] = value.clone();
+  });
+  return weights;
+}
 
 unit::Fields token_batches(
     int64_t first, int64_t count, int64_t rows, int64_t tokens, int64_t vocabulary) {

@@ -45,6 +45,8 @@ struct EngineRun {
   /// Before the first step and after the last one, on every rank.
   std::function<void(train::Session&, train::Engine&)> initially{};
   std::function<void(train::Session&, train::Engine&)> finally{};
+  /// After each step, on every rank.
+  std::function<void(train::Session&, train::Engine&, int step)> after_step{};
   /// What must end the run: a rank's error that is no failure of the test.
   std::function<void(int rank, const std::exception&)> on_error{};
 };
@@ -62,5 +64,8 @@ unit::Fields token_batches(
     int64_t first, int64_t count, int64_t rows, int64_t tokens, int64_t vocabulary);
 
 EngineResult run_engine(const EngineRun& run);
+
+/// All weights as forward sees them, whole on every rank. Collective.
+std::map<std::string, at::Tensor> whole_weights(train::Engine& engine);
 
 }  // namespace strata::test

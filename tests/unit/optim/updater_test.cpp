@@ -48,18 +48,15 @@ struct Rig {
       Rig* rig;
       std::vector<std::string> texts;
     } heard{this, {}};
-    const strata_stretch_sink sink = {&heard, [](void* ctx, const strata_stretch* s) {
-                                        auto* const to = static_cast<Heard*>(ctx);
-                                        to->rig->last = s->data;
-                                        to->texts.push_back(text(border::view(s->name),
-                                                                 " ",
-                                                                 s->offset,
-                                                                 "+",
-                                                                 s->count,
-                                                                 " of ",
-                                                                 s->param));
-                                        return strata_rc{STRATA_OK};
-                                      }};
+
+    const strata_stretch_sink sink = {
+        &heard, [](void* ctx, const strata_stretch* s) {
+          auto* const to = static_cast<Heard*>(ctx);
+          to->rig->last = s->data;
+          to->texts.push_back(
+              text(border::view(s->name), " ", s->offset, "+", s->count, " of ", s->param));
+          return strata_rc{STRATA_OK};
+        }};
     EXPECT_EQ(optim::update_service()->stretches(&rt, border::view(state), &sink), STRATA_OK);
     return heard.texts;
   }
@@ -336,11 +333,11 @@ TEST(Updater, GivesStretchesOfValuesStatesAndBuffersInOneOrder) {
               ElementsAre("a 0+4 of 0", "b 0+3 of 1", "c 0+2 of 2", "bn.mean 0+3 of -1"));
   EXPECT_EQ(s.last, s.updater().buffer_states().at(0).data);
   std::vector<const void*> buffers;
-  const strata_stretch_sink sink = {&buffers, [](void* ctx, const strata_stretch* stretch) {
-                                      static_cast<std::vector<const void*>*>(ctx)->push_back(
-                                          stretch->data);
-                                      return strata_rc{STRATA_OK};
-                                    }};
+  const strata_stretch_sink sink = {
+      &buffers, [](void* ctx, const strata_stretch* stretch) {
+        static_cast<std::vector<const void*>*>(ctx)->push_back(stretch->data);
+        return strata_rc{STRATA_OK};
+      }};
   EXPECT_EQ(api.buffers(&s.rt, &sink), STRATA_OK);
   EXPECT_THAT(buffers, ElementsAre(mean.data(), &batches));
   EXPECT_EQ(api.stretches(&s.rt, border::view(std::string_view("ghost")), &sink),
