@@ -60,6 +60,10 @@ class RunControl {
   virtual void save_checkpoint(const SaveRequest& request) = 0;
   virtual void refresh_checkpoint(std::string_view out_dir, std::string_view name) = 0;
   virtual void remove_checkpoint(std::string_view out_dir, std::string_view name) = 0;
+  /// Returns the file.
+  virtual std::string publish_checkpoint(std::string_view out_dir,
+                                         std::string_view name,
+                                         const std::vector<std::string>& keys) = 0;
 
   // Logging.
   [[nodiscard]] virtual LogLine log_after_iter(int64_t batch_idx, int32_t mode) = 0;

@@ -96,6 +96,22 @@ strata_rc refresh_checkpoint(strata_runtime* rt, strata_str out_dir, strata_str 
   return guarded([&] { rt->run->refresh_checkpoint(view(out_dir), view(name)); });
 }
 
+strata_rc publish_checkpoint(strata_runtime* rt,
+                             strata_str out_dir,
+                             strata_str name,
+                             const strata_str* keys,
+                             uint64_t n_keys,
+                             const strata_text_sink* file) {
+  return guarded([&] {
+    std::vector<std::string> wanted;
+    for (uint64_t i = 0; i < n_keys; ++i) {
+      wanted.push_back(copy(keys[i]));
+    }
+    const std::string path = rt->run->publish_checkpoint(view(out_dir), view(name), wanted);
+    border::check(file->put(file->ctx, view(std::string_view(path))));
+  });
+}
+
 strata_rc stop_training(strata_runtime* rt, strata_str reason) {
   return guarded([&] { rt->run->stop_training(view(reason)); });
 }
@@ -155,7 +171,8 @@ const strata_runner_api* runner_service() {
                                         &log_after_iter,
                                         &log_after_epoch,
                                         &add_scalars,
-                                        &refresh_checkpoint};
+                                        &refresh_checkpoint,
+                                        &publish_checkpoint};
   return &api;
 }
 

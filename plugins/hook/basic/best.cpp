@@ -13,8 +13,16 @@ std::string lower(std::string text) {
   return text;
 }
 
-/// A text or a list of texts; nothing for an absent node.
-std::vector<std::string> texts(const Node& node) {
+bool parse_rule(const std::string& rule, const Node& node) {
+  if (rule != "greater" && rule != "less") {
+    throw config_error(node.where(), "rule is \"greater\" or \"less\", not \"", rule, "\"");
+  }
+  return rule == "greater";
+}
+
+}  // namespace
+
+std::vector<std::string> texts_of(const Node& node) {
   std::vector<std::string> out;
   if (!node) {
     return out;
@@ -29,20 +37,19 @@ std::vector<std::string> texts(const Node& node) {
   return out;
 }
 
-bool parse_rule(const std::string& rule, const Node& node) {
-  if (rule != "greater" && rule != "less") {
-    throw config_error(node.where(), "rule is \"greater\" or \"less\", not \"", rule, "\"");
+std::vector<std::string> BestRules::path_keys() const {
+  std::vector<std::string> out;
+  for (const std::string& metric : metrics_) {
+    out.push_back(path_key(metric));
   }
-  return rule == "greater";
+  return out;
 }
 
-}  // namespace
-
 BestRules::BestRules(const CheckpointConfig& config)
-    : metrics_(texts(config.save_best)),
+    : metrics_(texts_of(config.save_best)),
       greater_keys_(config.greater_keys),
       less_keys_(config.less_keys) {
-  const std::vector<std::string> rules = texts(config.rule);
+  const std::vector<std::string> rules = texts_of(config.rule);
   if (metrics_.empty()) {
     return;
   }

@@ -38,6 +38,28 @@ std::vector<std::string> lines(const std::string& text) {
   return out;
 }
 
+// Keys of MMEngine's checkpoints, by what they are called there.
+std::vector<std::string> read_published_keys(const Node& node) {
+  static constexpr std::array<std::string_view, 6> kKnown = {
+      "state_dict", "ema_state_dict", "optimizer", "meta", "message_hub", "param_schedulers"};
+  const std::vector<std::string> keys = texts_of(node);
+  for (const std::string& key : keys) {
+    if (std::ranges::find(kKnown, key) == kKnown.end()) {
+      throw config_error(
+          node.where(),
+          "published_keys: a checkpoint has no \"",
+          key,
+          "\"; there are state_dict, ema_state_dict, optimizer, meta, message_hub and "
+          "param_schedulers");
+    }
+  }
+  if (node && keys.empty()) {
+    throw config_error(node.where(),
+                       "published_keys is empty; leave it out, or name what is published");
+  }
+  return keys;
+}
+
 std::string joined(const std::vector<std::string>& names) {
   std::string out;
   for (const std::string& name : names) {
@@ -48,18 +70,20 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
-CheckpointHook::CheckpointHook(const CheckpointConfig& config) : config_(config), best_(config) {
+CheckpointHook::CheckpointHook(const CheckpointConfig& config)
+    : config_(config), best_(config), published_keys_(read_published_keys(config.published_keys)) {
   check_template(config.filename_tmpl);
-  if (config.published_keys) {
-    throw config_error(
-        config.published_keys.where(),
-        "published_keys: checkpoints are not rewritten for publishing; leave the key out");
+  if (config.backend_args) {
+    throw config_error(config.backend_args.where(),
+                       "backend_args: checkpoints are written to folders of this machine's file "
+                       "system; leave the key out, and mount what is elsewhere");
   }
 }
 
 uint64_t CheckpointHook::points() const {
   return bit(STRATA_POINT_BEFORE_TRAIN) | bit(STRATA_POINT_AFTER_TRAIN_ITER) |
-         bit(STRATA_POINT_AFTER_TRAIN_EPOCH) | bit(STRATA_POINT_AFTER_VAL_EPOCH);
+         bit(STRATA_POINT_AFTER_TRAIN_EPOCH) | bit(STRATA_POINT_AFTER_VAL_EPOCH) |
+         bit(STRATA_POINT_AFTER_TRAIN);
 }
 
 void CheckpointHook::on(int32_t point, const HookContext& context) {
@@ -70,6 +94,8 @@ void CheckpointHook::on(int32_t point, const HookContext& context) {
       return after_train_step(false);
     case STRATA_POINT_AFTER_TRAIN_EPOCH:
       return after_train_step(true);
+    case STRATA_POINT_AFTER_TRAIN:
+      return publish_all();
     default:
       return after_val_epoch(context);
   }
@@ -140,7 +166,7 @@ void CheckpointHook::save_best(const strata_named_number& metric, int64_t count)
   const std::string name(view(metric.name));
   const std::string suffix = best_.several() ? "_" + name : "";
   const std::string score_key = "best_score" + suffix;
-  const std::string path_key = "best_ckpt" + suffix;
+  const std::string path_key = best_.path_key(name);
   double known = 0;
   const bool any = found(hub().number(runtime(), view(std::string_view(score_key)), &known));
   if (!best_.is_better(name, metric.value, any ? std::optional(known) : std::nullopt)) {
@@ -179,6 +205,41 @@ void CheckpointHook::write_checkpoint(const std::string& name, bool best) const 
                                  !best && config_.save_param_scheduler ? 1 : 0,
                                  best ? 0 : 1};
   check(run().save_checkpoint(runtime(), &args));
+}
+
+void CheckpointHook::publish_all() const {
+  if (published_keys_.empty()) {
+    return;
+  }
+  if (config_.save_last) {
+    publish(text_of("last_ckpt"));
+  }
+  for (const std::string& key : best_.path_keys()) {
+    publish(text_of(key));
+  }
+}
+
+void CheckpointHook::publish(const std::filesystem::path& checkpoint) const {
+  if (checkpoint.empty()) {
+    return;
+  }
+  if (checkpoint.parent_path() != std::filesystem::path(folder_)) {
+    warn("the checkpoint ", checkpoint.string(), " of an earlier run is not published");
+    return;
+  }
+  std::vector<strata_str> keys;
+  for (const std::string& key : published_keys_) {
+    keys.push_back(view(std::string_view(key)));
+  }
+  const std::string name = checkpoint.filename().string();
+  const TextSink file;
+  check(run().publish_checkpoint(runtime(),
+                                 view(std::string_view(out_dir_)),
+                                 view(std::string_view(name)),
+                                 keys.data(),
+                                 keys.size(),
+                                 file.c()));
+  info("The checkpoint (", checkpoint.string(), ") is published to ", file.str(), ".");
 }
 
 void CheckpointHook::remove_checkpoint(const std::string& name) const {

@@ -163,7 +163,11 @@ struct CheckpointConfig {
   std::vector<std::string> less_keys = {"loss"};
   std::string filename_tmpl;
   Node published_keys;
+  Node backend_args;
 };
+
+/// A text or a list of texts; nothing for an absent node.
+std::vector<std::string> texts_of(const Node& node);
 
 /// Which metrics `save_best` watches, and which of two scores is the better one.
 class BestRules {
@@ -176,6 +180,13 @@ class BestRules {
   [[nodiscard]] bool empty() const { return metrics_.empty(); }
 
   [[nodiscard]] bool several() const { return metrics_.size() > 1; }
+
+  /// Where the hub has the path of a metric's best checkpoint.
+  [[nodiscard]] std::string path_key(const std::string& metric) const {
+    return several() ? "best_ckpt_" + metric : "best_ckpt";
+  }
+
+  [[nodiscard]] std::vector<std::string> path_keys() const;
 
   /// The metrics to look at, of those that a validation gave: "auto" is the first.
   /// Errors: STRATA_E_NOT_FOUND naming those that there are.
@@ -201,6 +212,7 @@ class BestRules {
 ///
 /// The regular checkpoint is written once. When the validation after it finds a new best, only the
 /// hub's part of it is refreshed. An old checkpoint is removed after its successor is complete.
+/// After training the last and the best are published, when published_keys says what of them.
 class CheckpointHook final : public Hook {
  public:
   explicit CheckpointHook(const CheckpointConfig& config);
@@ -216,6 +228,8 @@ class CheckpointHook final : public Hook {
   void after_train_step(bool epoch_end);
   void after_val_epoch(const HookContext& context);
   void save_best(const strata_named_number& metric, int64_t count);
+  void publish_all() const;
+  void publish(const std::filesystem::path& checkpoint) const;
   void write_checkpoint(const std::string& name, bool best) const;
   void remove_checkpoint(const std::string& name) const;
   void drop_surplus(std::vector<std::string>& kept) const;
@@ -227,6 +241,7 @@ class CheckpointHook final : public Hook {
 
   CheckpointConfig config_;
   BestRules best_;
+  std::vector<std::string> published_keys_;
   bool by_epoch_ = true;
   bool training_ = false;
   std::string folder_;   // where checkpoints go

@@ -67,7 +67,12 @@ auto checkpoint() {
       .field("filename_tmpl",
              &Config::filename_tmpl,
              "name with {} for the number; absent: epoch_{} or iter_{}")
-      .field("published_keys", &Config::published_keys, "refused: nothing is published");
+      .field("published_keys",
+             &Config::published_keys,
+             "parts of the last and the best checkpoint (\"state_dict\", \"meta\", …) that go into "
+             "<name>-<sha256>.safetensors after training",
+             "text|list")
+      .field("backend_args", &Config::backend_args, "refused: checkpoints are local folders");
 }
 
 }  // namespace

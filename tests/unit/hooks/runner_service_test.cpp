@@ -32,6 +32,10 @@ class MockRun : public RunControl {
   MOCK_METHOD(void, save_checkpoint, (const SaveRequest&), (override));
   MOCK_METHOD(void, refresh_checkpoint, (std::string_view, std::string_view), (override));
   MOCK_METHOD(void, remove_checkpoint, (std::string_view, std::string_view), (override));
+  MOCK_METHOD(std::string,
+              publish_checkpoint,
+              (std::string_view, std::string_view, const std::vector<std::string>&),
+              (override));
   MOCK_METHOD(LogLine, log_after_iter, (int64_t, int32_t), (override));
   MOCK_METHOD(LogLine, log_after_epoch, (int64_t, int32_t), (override));
   MOCK_METHOD(void, add_scalars, (const Scalars&, int64_t), (override));

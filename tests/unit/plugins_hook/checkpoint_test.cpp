@@ -255,12 +255,49 @@ TEST_F(CheckpointHook, SavesNothingInAValidationWithoutTraining) {
   EXPECT_THAT(run_.notes, IsEmpty());
 }
 
+TEST_F(CheckpointHook, PublishesTheLastAndTheBestAfterTraining) {
+  const Hook hook = started(
+      "interval = 1\nsave_best = ['accuracy', 'loss']\npublished_keys = ['state_dict', 'meta']");
+  train_epoch(hook, 0);
+  fire(hook, STRATA_POINT_AFTER_VAL_EPOCH, {{"accuracy", 1}, {"loss", 1}});
+  train_epoch(hook, 1);
+  run_.notes.clear();
+
+  fire(hook, STRATA_POINT_AFTER_TRAIN);
+
+  EXPECT_THAT(run_.notes,
+              ElementsAre("publish epoch_2 state_dict meta",
+                          "publish best_accuracy_epoch_1 state_dict meta",
+                          "publish best_loss_epoch_1 state_dict meta"));
+  EXPECT_EQ(run_.lines.back(),
+            "The checkpoint (/runs/resnet/best_loss_epoch_1) is published to "
+            "best_loss_epoch_1-0123abcd.safetensors.");
+}
+
+TEST_F(CheckpointHook, PublishesOnlyWhatItWasToldToAndWhatIsIts) {
+  const Hook silent = started("interval = 1");
+  train_epoch(silent, 0);
+  run_.notes.clear();
+  fire(silent, STRATA_POINT_AFTER_TRAIN);
+  EXPECT_THAT(run_.notes, IsEmpty());
+
+  const Hook hook =
+      started("save_last = false\nsave_best = 'accuracy'\npublished_keys = 'state_dict'");
+  hub_.set("best_ckpt", "/elsewhere/best_accuracy_epoch_9");
+  fire(hook, STRATA_POINT_AFTER_TRAIN);
+  EXPECT_THAT(run_.notes, IsEmpty());
+  EXPECT_THAT(run_.lines.back(), HasSubstr("W the checkpoint /elsewhere/best_accuracy_epoch_9"));
+}
+
 TEST_F(CheckpointHook, RefusesTablesThatCannotWork) {
   const auto refused = [&](const std::string& toml) {
     return refusal([&] { (void)make("CheckpointHook", toml); }, STRATA_E_CONFIG);
   };
-  EXPECT_THAT(refused("published_keys = ['state_dict']"),
-              HasSubstr("run.toml:1:1: published_keys"));
+  EXPECT_THAT(refused("published_keys = ['state_dict', 'weights']"),
+              AllOf(HasSubstr("run.toml:1:1: published_keys"), HasSubstr("no \"weights\"")));
+  EXPECT_THAT(refused("published_keys = []"), HasSubstr("published_keys is empty"));
+  EXPECT_THAT(refused("backend_args = { backend = 'petrel' }"),
+              HasSubstr("run.toml:1:1: backend_args"));
   EXPECT_THAT(refused("filename_tmpl = 'epoch'"), HasSubstr("one {} for the number"));
   EXPECT_THAT(refused("filename_tmpl = '{}_{}'"), HasSubstr("one {} for the number"));
   EXPECT_THAT(refused("save_best = 'fid'"), HasSubstr("set rule = \"greater\" or \"less\""));

@@ -1,4 +1,4 @@
-// Loads the plugin and notes what its hooks do.
+// Loads the plugins and notes what their hooks do.
 #include "hook_plugin.hpp"
 
 #include <dlfcn.h>
@@ -21,15 +21,71 @@ void write(strata_runtime* rt, int32_t level, strata_str message) {
   static_cast<ScriptedRun*>(rt->run)->lines.push_back(prefix + std::string(border::view(message)));
 }
 
-const strata_host* host() {
-  static const strata_log_api log = {STRATA_HDR(strata_log_api), &enabled, &write};
-  return registry::make_host(
-      {border::error_service(), &log, registry::config_service()},
-      {{STRATA_HUB_API, hub_service()}, {STRATA_RUNNER_API, runner_service()}});
+ScriptedRun& run_of(strata_runtime* rt) {
+  return *static_cast<ScriptedRun*>(rt->run);
 }
 
-const strata_plugin* load_plugin() {
-  void* const library = ::dlopen(STRATA_PLUGIN_DIR "/hook_basic.so", RTLD_NOW | RTLD_LOCAL);
+void put(
+    const strata_stretch_sink* out, const char* name, float* data, size_t count, int32_t param) {
+  const strata_stretch stretch = {STRATA_HDR(strata_stretch),
+                                  border::view(std::string_view(name)),
+                                  data,
+                                  0,
+                                  static_cast<int64_t>(count),
+                                  param,
+                                  STRATA_F32};
+  border::check(out->put(out->ctx, &stretch));
+}
+
+// One parameter "w" and one buffer "mean".
+const strata_update_api* scripted_updates() {
+  static const strata_update_api api = [] {
+    strata_update_api out = {};
+    out.h = STRATA_HDR(strata_update_api);
+    out.add_state = [](strata_runtime* rt, strata_str name, uint32_t flags) {
+      return border::guarded([&] {
+        ScriptedRun& run = run_of(rt);
+        const size_t buffers = (flags & STRATA_STATE_BUFFERS) != 0 ? run.buffer.size() : 0;
+        run.states[std::string(border::view(name))].resize(run.values.size() + buffers);
+      });
+    };
+    out.stretches = [](strata_runtime* rt, strata_str state, const strata_stretch_sink* sink) {
+      return border::guarded([&] {
+        ScriptedRun& run = run_of(rt);
+        const size_t n = run.values.size();
+        if (border::view(state).empty()) {
+          return put(sink, "w", run.values.data(), n, 0);
+        }
+        std::vector<float>& kept = run.states.find(border::view(state))->second;
+        put(sink, "w", kept.data(), n, 0);
+        if (kept.size() > n) {
+          put(sink, "mean", kept.data() + n, kept.size() - n, -1);
+        }
+      });
+    };
+    out.buffers = [](strata_runtime* rt, const strata_stretch_sink* sink) {
+      return border::guarded(
+          [&] { put(sink, "mean", run_of(rt).buffer.data(), run_of(rt).buffer.size(), -1); });
+    };
+    out.values_changed = [](strata_runtime* rt) {
+      run_of(rt).notes.emplace_back("values changed");
+      return strata_rc{STRATA_OK};
+    };
+    return out;
+  }();
+  return &api;
+}
+
+const strata_host* host() {
+  static const strata_log_api log = {STRATA_HDR(strata_log_api), &enabled, &write};
+  return registry::make_host({border::error_service(), &log, registry::config_service()},
+                             {{STRATA_HUB_API, hub_service()},
+                              {STRATA_RUNNER_API, runner_service()},
+                              {STRATA_UPDATE_API, scripted_updates()}});
+}
+
+const strata_plugin* load_plugin(const char* file) {
+  void* const library = ::dlopen(file, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     throw Error(STRATA_E_FAILED, ::dlerror());
   }
@@ -40,9 +96,10 @@ const strata_plugin* load_plugin() {
   return plugin;
 }
 
-const strata_plugin& plugin() {
-  static const strata_plugin* const loaded = load_plugin();
-  return *loaded;
+const strata_plugin& plugin_of(const std::string& type) {
+  static const strata_plugin* const basic = load_plugin(STRATA_PLUGIN_DIR "/hook_basic.so");
+  static const strata_plugin* const ema = load_plugin(STRATA_PLUGIN_DIR "/hook_ema.so");
+  return type == "EMAHook" ? *ema : *basic;
 }
 
 }  // namespace
@@ -69,6 +126,17 @@ void ScriptedRun::remove_checkpoint(std::string_view out_dir, std::string_view n
     throw Error(STRATA_E_IO, "permission denied");
   }
   note("remove ", out_dir, name);
+}
+
+std::string ScriptedRun::publish_checkpoint(std::string_view out_dir,
+                                            std::string_view name,
+                                            const std::vector<std::string>& keys) {
+  std::string all;
+  for (const std::string& key : keys) {
+    all += " " + key;
+  }
+  note("publish ", out_dir, out_dir.empty() ? "" : "/", name, all);
+  return text(name, "-0123abcd.safetensors");
 }
 
 LogLine ScriptedRun::log_after_iter(int64_t batch_idx, int32_t mode) {
@@ -101,7 +169,7 @@ border::Object<strata_hook_api> HookPluginTest::make(const std::string& type,
                                    registry::as_node(*table),
                                    &runtime_};
   strata_object object{};
-  border::check(plugin().create(&args, &object));
+  border::check(plugin_of(type).create(&args, &object));
   return {object, type};
 }
 

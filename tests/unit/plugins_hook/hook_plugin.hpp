@@ -1,8 +1,9 @@
-// The plugin of the default hooks, loaded and bound to a run that follows a script and takes notes.
+// The plugins of hooks, loaded and bound to a run that follows a script and takes notes.
 #pragma once
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -53,6 +54,9 @@ class ScriptedRun final : public RunControl {
   }
 
   void remove_checkpoint(std::string_view out_dir, std::string_view name) override;
+  std::string publish_checkpoint(std::string_view out_dir,
+                                 std::string_view name,
+                                 const std::vector<std::string>& keys) override;
   [[nodiscard]] LogLine log_after_iter(int64_t batch_idx, int32_t mode) override;
   [[nodiscard]] LogLine log_after_epoch(int64_t batches, int32_t mode) override;
   void add_scalars(const Scalars& scalars, int64_t step) override;
@@ -67,6 +71,10 @@ class ScriptedRun final : public RunControl {
   bool removing_fails = false;
   std::vector<std::string> notes;
   std::vector<std::string> lines;
+  /// What the update service has: one parameter, one buffer, and the states of both in one.
+  std::vector<float> values = {1, 2, 3, 4};
+  std::vector<float> buffer = {10, 20};
+  std::map<std::string, std::vector<float>, std::less<>> states;
 
  private:
   template <class... Parts>
@@ -79,7 +87,7 @@ class HookPluginTest : public testing::Test {
  protected:
   HookPluginTest();
 
-  /// A hook of the plugin, made from the keys of a table. Errors: as create() gives them.
+  /// A hook of a plugin, made from the keys of a table. Errors: as create() gives them.
   border::Object<strata_hook_api> make(const std::string& type, const std::string& toml = {});
 
   /// Calls a hook at a point. Errors: as on() gives them.
