@@ -56,21 +56,36 @@ std::vector<std::string> all_overrides(const RunOptions& options) {
   return all;
 }
 
-void run(train::Session& session, const RunOptions& options) {
-  train::Runner runner(session, options.command, [] { return g_signal.load() != 0; });
-  if (options.command == train::Command::kTrain) {
-    runner.train();
-  } else {
+// Returns the exit code.
+int run(train::Session& session, const RunOptions& options) {
+  train::Runner runner(session, options.command, [] { return g_signal.load(); });
+  if (options.command != train::Command::kTrain) {
     runner.evaluate();
+    return 0;
   }
+  runner.train();
+  if (!runner.stopped() || runner.stopped()->signal == 0) {
+    return 0;
+  }
+  std::fprintf(stderr,
+               "stopped: rank %d: stopped by a signal at iteration %lld, which was saved\n",
+               session.world().rank(),
+               static_cast<long long>(runner.progress().iter));
+  return 128 + runner.stopped()->signal;
+}
+
+// A rank that stops takes the others with it; any other failure is one, also after a signal.
+bool ended_by_signal(const std::exception& e) {
+  const auto* error = dynamic_cast<const Error*>(&e);
+  return error != nullptr && (error->code() == STRATA_E_STOPPED || error->code() == STRATA_E_COMM);
 }
 
 // The others must not wait for a rank that gives up.
-void run_or_abort(train::Session& session, const RunOptions& options) {
+int run_or_abort(train::Session& session, const RunOptions& options) {
   try {
-    run(session, options);
+    return run(session, options);
   } catch (const std::exception& e) {
-    const int number = g_signal.load();
+    const int number = ended_by_signal(e) ? g_signal.load() : 0;
     session.world().abort(
         text("rank ",
              session.world().rank(),
@@ -91,10 +106,9 @@ int run_rank(const config::Value& root, const RunOptions& options, const comm::L
       store = comm::connect_tcp_store(launch, std::chrono::seconds(run_config.timeout_s));
     }
     train::Session session({root, run_config, *registry, launch, store});
-    run_or_abort(session, options);
-    return 0;
+    return run_or_abort(session, options);
   } catch (const std::exception& e) {
-    const int number = g_signal.load();
+    const int number = ended_by_signal(e) ? g_signal.load() : 0;
     std::fprintf(
         stderr, "%s: rank %d: %s\n", number != 0 ? "stopped" : "error", launch.rank, e.what());
     return number != 0 ? 128 + number : kFailed;
@@ -154,7 +168,9 @@ int run_command(const RunOptions& options) {
   }
   try {
     return comm::launch_local(
-        options.nproc, [&](const comm::LaunchInfo& info) { return run_rank(root, options, info); });
+        options.nproc,
+        [&](const comm::LaunchInfo& info) { return run_rank(root, options, info); },
+        std::chrono::seconds(root.get_or<int64_t>("env_cfg.stop_timeout_s", 60)));
   } catch (const std::exception& e) {
     print_error(e);
     return kFailed;

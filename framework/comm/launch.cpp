@@ -188,7 +188,8 @@ class Signals {
 
 class Supervisor {
  public:
-  Supervisor() = default;
+  explicit Supervisor(std::chrono::seconds stop_grace) : stop_grace_(stop_grace) {}
+
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
@@ -238,6 +239,7 @@ class Supervisor {
       }
       reap();
       if (kill_at_ && Clock::now() >= *kill_at_) {
+        late_ = asked_to_stop_;
         signal_all(SIGKILL);
         kill_at_.reset();
       }
@@ -300,6 +302,9 @@ class Supervisor {
     }
     const bool again = std::exchange(asked_to_stop_, true) || failed_.has_value();
     signal_all(again ? SIGKILL : number);
+    if (!again) {
+      kill_at_ = Clock::now() + stop_grace_;
+    }
   }
 
   void reap() {
@@ -355,6 +360,12 @@ class Supervisor {
     if (!lines.empty()) {
       message += "its last lines on stderr:\n" + lines;
     }
+    if (late_) {
+      message +=
+          text("the ranks had not ended ",
+               stop_grace_.count(),
+               " s after the signal and were killed; env_cfg.stop_timeout_s sets how long\n");
+    }
     std::fputs(message.c_str(), stderr);
   }
 
@@ -364,14 +375,18 @@ class Supervisor {
   Clock::duration failed_after_{};
   std::optional<size_t> failed_;
   std::optional<Clock::time_point> kill_at_;
+  std::chrono::seconds stop_grace_;
   bool asked_to_stop_ = false;
+  bool late_ = false;  // the grace was over
 };
 
 }  // namespace
 
-int launch_local(int nproc, const std::function<int(const LaunchInfo&)>& body) {
+int launch_local(int nproc,
+                 const std::function<int(const LaunchInfo&)>& body,
+                 std::chrono::seconds stop_grace) {
   auto [listening, port] = listen_anywhere();
-  Supervisor supervisor;
+  Supervisor supervisor(stop_grace);
   for (int rank = 0; rank < nproc; ++rank) {
     LaunchInfo info;
     info.rank = info.local_rank = rank;

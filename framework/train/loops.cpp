@@ -58,13 +58,16 @@ void Runner::train() {
   engine_->begin(iters_done_, progress_.max_iters);
   hooks_.fire(STRATA_POINT_BEFORE_RUN);
   hooks_.fire(STRATA_POINT_BEFORE_TRAIN);
-  if (progress_.by_epoch != 0) {
-    run_epochs();
-  } else {
-    run_iterations();
+  try {
+    if (progress_.by_epoch != 0) {
+      run_epochs();
+    } else {
+      run_iterations();
+    }
+    close_window();
+    hooks_.fire(STRATA_POINT_AFTER_TRAIN);
+  } catch (const EarlyEnd&) {  // training is not over: it goes on from what was saved
   }
-  close_window();
-  hooks_.fire(STRATA_POINT_AFTER_TRAIN);
   hooks_.fire(STRATA_POINT_AFTER_RUN);
   writer_.wait();
   session_.world().barrier();  // rank 0's store outlives what the others ask of it
@@ -83,6 +86,7 @@ void Runner::train_epoch() {
   hooks_.fire(STRATA_POINT_BEFORE_TRAIN_EPOCH);
   engine_->model().set_training(true);
   const int64_t from = progress_.iter - progress_.epoch * progress_.epoch_length;
+  stop_poll_.restart();
   train_loader_->begin_pass(sampler_epoch_, from);
   data::Batch batch;
   for (int64_t i = from; stop_reason_.empty() && train_loader_->next(batch); ++i) {
@@ -105,6 +109,7 @@ void Runner::run_iterations() {
   const int64_t position = progress_.iter + data_shift_;
   int64_t pass = length == data::kEndless ? 0 : position / length;
   train_loader_->begin_pass(pass, length == data::kEndless ? position : position % length);
+  stop_poll_.restart();
   data::Batch batch;
   while (progress_.iter < progress_.max_iters && stop_reason_.empty()) {
     if (!train_loader_->next(batch)) {
@@ -120,7 +125,9 @@ void Runner::run_iterations() {
 }
 
 void Runner::train_iter(data::Batch& batch, int64_t batch_idx) {
-  stop_if_interrupted();
+  if (updates_here_ == 0) {
+    stop_if_interrupted();
+  }
   writer_.check();
   progress_.inner_iter = batch_idx;
   strata_hook_ctx context = context_of(batch_idx, batch);
@@ -130,6 +137,7 @@ void Runner::train_iter(data::Batch& batch, int64_t batch_idx) {
   count_traffic(sent_before, report.updated);
   iters_done_ = progress_.iter + 1;
   window_open_ = !report.updated;
+  updates_here_ += report.updated ? 1 : 0;
   if (report.updated && report.result.skipped == 0) {
     ++progress_.step;
   }
@@ -145,6 +153,9 @@ void Runner::train_iter(data::Batch& batch, int64_t batch_idx) {
     run_waiting();
   }
   progress_.iter = iters_done_;
+  if (progress_.iter < progress_.max_iters && stop_reason_.empty()) {
+    stop_if_asked();
+  }
 }
 
 void Runner::run_waiting() {
@@ -172,8 +183,10 @@ void Runner::validate_if_due(int64_t done) {
   const TrainLoopConfig& loop = *session_.run().train_loop;
   const bool last = done == (loop.by_epoch ? progress_.max_epochs : progress_.max_iters);
   if (evaluation_ != nullptr && done >= loop.val_begin && (done % loop.val_interval == 0 || last)) {
+    stop_poll_.restart();
     run_evaluation(STRATA_MODE_VAL);
     engine_->model().set_training(true);
+    stop_poll_.restart();
   }
 }
 
@@ -199,7 +212,11 @@ border::Numbers Runner::run_evaluation(int32_t mode) {
   eval_loader_->begin_pass(0);
   data::Batch batch;
   for (int64_t i = 0; eval_loader_->next(batch); ++i) {
-    stop_if_interrupted();
+    if (updates_here_ == 0) {
+      stop_if_interrupted();
+    } else {
+      stop_if_asked();
+    }
     progress_.inner_iter = i;
     const strata_hook_ctx context = context_of(i, batch);
     hooks_.fire(point(STRATA_POINT_BEFORE_VAL_ITER, STRATA_POINT_BEFORE_TEST_ITER), context);
@@ -214,12 +231,6 @@ border::Numbers Runner::run_evaluation(int32_t mode) {
   hooks_.fire(point(STRATA_POINT_AFTER_VAL_EPOCH, STRATA_POINT_AFTER_TEST_EPOCH), context);
   hooks_.fire(point(STRATA_POINT_AFTER_VAL, STRATA_POINT_AFTER_TEST));
   return last_metrics_;
-}
-
-void Runner::stop_if_interrupted() const {
-  if (interrupted_ && interrupted_()) {
-    throw Error(STRATA_E_STOPPED, text("stopped by a signal at iteration ", progress_.iter));
-  }
 }
 
 }  // namespace strata::train

@@ -96,6 +96,11 @@ FieldSpec env_cfg() {
                   field(
                       "port", STRATA_FIELD_INT, "of the rendezvous under Slurm", "", "[1, 65535]"),
               }),
+          field("stop_timeout_s",
+                STRATA_FIELD_INT,
+                "seconds that --nproc's ranks have to save and end after SIGTERM or SIGINT",
+                "60",
+                "[1, inf)"),
           field("resource_limit", STRATA_FIELD_INT, "open files", "4096", "[1, inf)"),
       });
 }

@@ -110,6 +110,7 @@ void read_environment(const config::Value& root, RunConfig& run) {
   run.backend = root.get_or<std::string>("env_cfg.dist_cfg.backend", "");
   run.timeout_s = root.get_or<int64_t>("env_cfg.dist_cfg.timeout", run.timeout_s);
   run.port = root.get_optional<int64_t>("env_cfg.dist_cfg.port");
+  run.stop_timeout_s = root.get_or<int64_t>("env_cfg.stop_timeout_s", run.stop_timeout_s);
   run.open_files = static_cast<uint64_t>(root.get_or<int64_t>("env_cfg.resource_limit", 4096));
   run.poison_memory = root.get_or<bool>("debug.poison_memory", false);
   run.plugin_paths = root.get_or<std::vector<std::string>>("plugins.paths", {});

@@ -48,6 +48,7 @@ struct RunConfig {
   std::string backend;       // of communication; empty: by device and ranks
   int64_t timeout_s = 1800;  // of a collective
   std::optional<int64_t> port;
+  int64_t stop_timeout_s = 60;  // from the signal that stops a run to the one that kills its ranks
   std::string load_from;
   std::optional<std::string> resume;  // a path; empty text: the newest checkpoint
   uint64_t open_files = 4096;

@@ -9,14 +9,16 @@
 #include "strata/cpp/error.hpp"
 
 #include "config/dump.hpp"
+#include "train/publishing.hpp"
 #include "train/start_dump.hpp"
 #include "train/weights.hpp"
 
 namespace strata::train {
-Runner::Runner(Session& session, Command command, std::function<bool()> interrupted)
+Runner::Runner(Session& session, Command command, std::function<int()> signal)
     : session_(session),
       command_(command),
-      interrupted_(std::move(interrupted)),
+      signal_(std::move(signal)),
+      stop_poll_(session.world(), signal_, session.work_dir() / kStopFile),
       work_dir_(session.work_dir().string()),
       log_dir_(session.log_dir().string()),
       writer_(session) {
@@ -92,7 +94,9 @@ void Runner::build_engine(bool training) {
     session_.log().info("{} checkpoint from {}",
                         start_.resume && training ? "Resume" : "Load",
                         start_.path.string());
-    weights = std::make_unique<Weights>(start_.path);
+    const bool resumes = start_.resume && training;
+    weights =
+        open_weights(start_.path, resumes ? std::string() : hooks_.weights_state(), session_);
   }
   const auto begin = std::chrono::steady_clock::now();
   engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training, weights.get());
@@ -236,6 +240,11 @@ void Runner::save_checkpoint(const hooks::SaveRequest& request) {
     context.checkpoint = border::view(std::string_view(request.name));
     hooks_.fire(STRATA_POINT_BEFORE_SAVE_CHECKPOINT, context);
     start_checkpoint(session_, *engine_, writer_, {request, counters(), hooks_.save()});
+    if (request.save_optimizer && request.save_param_scheduler && request.update_last) {
+      const std::filesystem::path folder =
+          request.out_dir.empty() ? session_.work_dir() : std::filesystem::path(request.out_dir);
+      resumable_ = {epochs_done_, iters_done_, (folder / request.name).string()};
+    }
   });
 }
 
@@ -257,6 +266,13 @@ void Runner::remove_checkpoint(std::string_view out_dir, std::string_view name) 
       }
     });
   });
+}
+
+std::string Runner::publish_checkpoint(std::string_view out_dir,
+                                       std::string_view name,
+                                       const std::vector<std::string>& keys) {
+  writer_.wait();  // it may be the one that is being written
+  return train::publish_checkpoint(session_, std::string(out_dir), std::string(name), keys);
 }
 
 hooks::LogLine Runner::log_after_iter(int64_t batch_idx, int32_t) {

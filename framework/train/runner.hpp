@@ -19,6 +19,7 @@
 #include "train/engine.hpp"
 #include "train/evaluation.hpp"
 #include "train/session.hpp"
+#include "train/stop_poll.hpp"
 
 namespace strata::train {
 
@@ -26,11 +27,19 @@ namespace strata::train {
 class Runner final : public hooks::RunControl {
  public:
   /// Makes all plugin objects and hooks, opens the data, logs the start-up dump; allocates no model.
-  /// interrupted: whether the run was asked to stop by a signal; asked between iterations.
-  Runner(Session& session, Command command, std::function<bool()> interrupted);
+  /// signal: the number of a signal that asked this rank to stop, 0 for none; asked between iterations.
+  Runner(Session& session, Command command, std::function<int()> signal);
   ~Runner() override;
 
+  /// Ends early, with its state saved, when a rank was asked to stop after the first update, or somebody put the file
+  /// kStopFile into the work_dir: after_run comes then, after_train does not.
   void train();
+
+  /// What ended train() early.
+  [[nodiscard]] const std::optional<StopRequest>& stopped() const { return stopped_; }
+
+  static constexpr const char* kStopFile = "save_and_stop";
+
   /// Validates or tests, by the command given. Returns the metrics.
   border::Numbers evaluate();
 
@@ -61,11 +70,24 @@ class Runner final : public hooks::RunControl {
   void save_checkpoint(const hooks::SaveRequest& request) override;
   void refresh_checkpoint(std::string_view out_dir, std::string_view name) override;
   void remove_checkpoint(std::string_view out_dir, std::string_view name) override;
+  std::string publish_checkpoint(std::string_view out_dir,
+                                 std::string_view name,
+                                 const std::vector<std::string>& keys) override;
   [[nodiscard]] hooks::LogLine log_after_iter(int64_t batch_idx, int32_t mode) override;
   [[nodiscard]] hooks::LogLine log_after_epoch(int64_t batches, int32_t mode) override;
   void add_scalars(const hooks::Scalars& scalars, int64_t step) override;
 
  private:
+  /// Leaves the loops after save_for_stop().
+  struct EarlyEnd {};
+
+  /// The newest checkpoint of this run that has everything, and is last_checkpoint.
+  struct Resumable {
+    int64_t epochs = -1;
+    int64_t iters = -1;
+    std::string path;
+  };
+
   void make_hooks();
   data::Loader make_loader(const LoaderConfig& config);
   void build_engine(bool training);
@@ -78,6 +100,8 @@ class Runner final : public hooks::RunControl {
   void validate_if_due(int64_t done);
   border::Numbers run_evaluation(int32_t mode);
   void stop_if_interrupted() const;
+  void stop_if_asked();
+  void save_for_stop(const StopRequest& request);
 
   [[nodiscard]] Counters counters() const;
   void take_position(const Restored& restored);
@@ -90,7 +114,9 @@ class Runner final : public hooks::RunControl {
 
   Session& session_;
   Command command_;
-  std::function<bool()> interrupted_;
+  std::function<int()> signal_;
+  StopPoll stop_poll_;
+  std::optional<StopRequest> stopped_;
   std::string work_dir_;
   std::string log_dir_;
   EngineObjects objects_;
@@ -113,6 +139,8 @@ class Runner final : public hooks::RunControl {
   int64_t sent_in_window_ = 0;
   int64_t sent_in_step_ = 0;  // of the last update
   bool window_open_ = false;  // inside an accumulation window
+  int64_t updates_here_ = 0;  // since this process began
+  Resumable resumable_;
   std::deque<std::function<void()>> after_update_;
   border::Numbers last_metrics_;
   std::string stop_reason_;

@@ -1,4 +1,4 @@
-// Stops training after a given iteration, or kills one rank's process before one.
+// Stops training after a given iteration, or sends one rank's process a signal at some point.
 #include <csignal>
 
 #include "strata/cpp/hook.hpp"
@@ -51,12 +51,51 @@ class DieHook final : public strata::Hook {
   DieConfig config_;
 };
 
+struct SignalConfig {
+  std::string at = "train";
+  int64_t number = 0;
+  int64_t rank = 0;
+  int64_t signal = SIGTERM;
+};
+
+class SignalHook final : public strata::Hook {
+ public:
+  explicit SignalHook(const SignalConfig& config) : config_(config) {}
+
+  [[nodiscard]] uint64_t points() const override {
+    return uint64_t{1} << STRATA_POINT_BEFORE_TRAIN |
+           uint64_t{1} << STRATA_POINT_BEFORE_TRAIN_ITER |
+           uint64_t{1} << STRATA_POINT_AFTER_TRAIN_EPOCH;
+  }
+
+  void on(int32_t point, const strata::HookContext&) override {
+    const strata_progress p = progress();
+    const bool now = point == STRATA_POINT_BEFORE_TRAIN ? config_.at == "train"
+                     : point == STRATA_POINT_BEFORE_TRAIN_ITER
+                         ? config_.at == "iter" && p.iter == config_.number
+                         : config_.at == "epoch" && p.epoch == config_.number;
+    if (now && run().rank(runtime()) == config_.rank) {
+      std::raise(static_cast<int>(config_.signal));
+    }
+  }
+
+ private:
+  SignalConfig config_;
+};
+
 }  // namespace
 
-STRATA_PLUGIN(strata::exported<StopHook, StopConfig>("StopHook")
-                  .doc("Stops training.")
-                  .field("after", &StopConfig::after, "iterations"),
-              strata::exported<DieHook, DieConfig>("DieHook")
-                  .doc("Kills a rank.")
-                  .field("rank", &DieConfig::rank, "the one that dies")
-                  .field("iter", &DieConfig::iter, "before which, from 0"));
+STRATA_PLUGIN(
+    strata::exported<StopHook, StopConfig>("StopHook")
+        .doc("Stops training.")
+        .field("after", &StopConfig::after, "iterations"),
+    strata::exported<DieHook, DieConfig>("DieHook")
+        .doc("Kills a rank.")
+        .field("rank", &DieConfig::rank, "the one that dies")
+        .field("iter", &DieConfig::iter, "before which, from 0"),
+    strata::exported<SignalHook, SignalConfig>("SignalHook")
+        .doc("Sends a rank a signal.")
+        .field("at", &SignalConfig::at, "train: before it; epoch: after it", "train|iter|epoch")
+        .field("number", &SignalConfig::number, "of the iteration or epoch, from 0")
+        .field("rank", &SignalConfig::rank, "the one that gets it")
+        .field("signal", &SignalConfig::signal, "its number"));

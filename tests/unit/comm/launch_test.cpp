@@ -70,10 +70,12 @@ bool is_gone(pid_t pid) {
 }
 
 // Runs launch_local in a process of its own, which then can be signalled; returns its pid.
-pid_t launch_in_child(int nproc, const std::function<int(const LaunchInfo&)>& body) {
+pid_t launch_in_child(int nproc,
+                      const std::function<int(const LaunchInfo&)>& body,
+                      seconds stop_grace = seconds(60)) {
   const pid_t pid = fork();
   if (pid == 0) {
-    _exit(launch_local(nproc, body));
+    _exit(launch_local(nproc, body, stop_grace));
   }
   return pid;
 }
@@ -248,6 +250,28 @@ TEST(LaunchLocal, KillsTheRanksAtASecondSignal) {
   const int status = status_of(launcher);
 
   EXPECT_EQ(WEXITSTATUS(status), 128 + SIGKILL);
+  EXPECT_TRUE(is_gone(rank));
+}
+
+TEST(LaunchLocal, KillsRanksThatDoNotEndInTime) {
+  const Board board;
+  const pid_t launcher = launch_in_child(
+      1,
+      [&](const LaunchInfo&) {
+        signal(SIGTERM, SIG_IGN);
+        board[0] = getpid();
+        sleep_long();
+        return 0;
+      },
+      seconds(1));
+  const pid_t rank = board.await(0);
+  const auto start = Clock::now();
+
+  kill(launcher, SIGTERM);
+  const int status = status_of(launcher);
+
+  EXPECT_EQ(WEXITSTATUS(status), 128 + SIGKILL);
+  EXPECT_GE(Clock::now() - start, milliseconds(900));
   EXPECT_TRUE(is_gone(rank));
 }
 
