@@ -110,6 +110,46 @@ void add_data(CLI::App& app, Action& action) {
   });
 }
 
+void add_convert(CLI::App& checkpoint, Action& action) {
+  CLI::App* command =
+      checkpoint.add_subcommand("convert", "weights to a file that other programs read");
+  auto options = std::make_shared<ConvertOptions>();
+  command->add_option("in", options->in, "a checkpoint, or weights of any kind")->required();
+  command->add_option("out", options->out, "what to write")->required();
+  command
+      ->add_option("--format",
+                   options->format,
+                   "default: by the ending of `out`, a folder for Hugging Face when it has none")
+      ->check(CLI::IsMember({"safetensors", "pth", "hf"}));
+  command->add_option("--dtype", options->dtype, "of floating-point tensors; default: as stored")
+      ->check(CLI::IsMember({"fp32", "fp16", "bf16"}));
+  command->add_option(
+      "--max-shard-size", options->max_shard_size, "of a file of format hf, default 5GB");
+  command->add_flag("--force", options->force, "replace what is there");
+  command->callback(
+      [&action, options] { action = [options] { return checkpoint_convert(*options); }; });
+}
+
+void add_checkpoint(CLI::App& app, Action& action) {
+  CLI::App* checkpoint = app.add_subcommand("checkpoint", "look at checkpoints and weights files")
+                             ->require_subcommand(1);
+  auto path = std::make_shared<std::string>();
+  auto as_json = std::make_shared<bool>(false);
+  CLI::App* inspect = checkpoint->add_subcommand("inspect", "names, shapes and sizes");
+  inspect->add_option("path", *path, "a checkpoint, or weights of any kind")->required();
+  inspect->add_flag("--json", *as_json, "for programs");
+  inspect->callback([&action, path, as_json] {
+    action = [=] {
+      checkpoint_inspect(*path, *as_json);
+      return 0;
+    };
+  });
+  CLI::App* verify = checkpoint->add_subcommand("verify", "compare all bytes with their checksums");
+  verify->add_option("path", *path, "a checkpoint, or weights of any kind")->required();
+  verify->callback([&action, path] { action = [path] { return checkpoint_verify(*path); }; });
+  add_convert(*checkpoint, action);
+}
+
 void add_estimate(CLI::App& app, Action& action) {
   CLI::App* command =
       app.add_subcommand("estimate", "memory and traffic of each strategy, before running");
@@ -146,6 +186,7 @@ int run_cli(int argc, char** argv) {
   add_config(app, action);
   add_plugin(app, action);
   add_data(app, action);
+  add_checkpoint(app, action);
   add_estimate(app, action);
   app.add_subcommand("env", "this program, machine and libraries")->callback([&action] {
     action = [] {

@@ -31,6 +31,15 @@ struct EstimateOptions {
   std::string memory_limit;  // empty: none
 };
 
+struct ConvertOptions {
+  std::string in;
+  std::string out;
+  std::string format;  // safetensors, pth or hf; empty: by the name of `out`
+  std::string dtype;   // fp32, fp16 or bf16; empty: tensors stay as they are
+  std::string max_shard_size = "5GB";
+  bool force = false;  // replace what is there
+};
+
 /// Parses the arguments and runs the command. Returns the exit code; prints errors itself.
 int run_cli(int argc, char** argv);
 
@@ -46,6 +55,17 @@ void plugin_inspect(const std::string& file);
 void print_env();
 /// Also refuses a configured strategy above the limit.
 void estimate(const EstimateOptions& options);
+
+/// Names, shapes and sizes of a checkpoint's tensors or of a weights file's; reads none of their bytes.
+void checkpoint_inspect(const std::string& path, bool as_json);
+
+/// Compares a checkpoint with all its checksums, other weights with their own headers. Returns the exit code: kFailed, with
+/// the file and tensor on stderr, for what is damaged.
+int checkpoint_verify(const std::string& path);
+
+/// Writes the weights of `in` as another kind of file, aside first. Returns the exit code; throws what it refuses before it
+/// writes.
+int checkpoint_convert(const ConvertOptions& options);
 
 /// What a configuration that is only looked at is for: the first command that it has a loop for.
 train::Command command_for(const config::Value& root);
