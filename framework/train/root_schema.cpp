@@ -114,7 +114,19 @@ std::vector<FieldSpec> run_fields() {
       field("launcher", STRATA_FIELD_TEXT, "inferred when absent", "", "none|pytorch|slurm|mpi"),
       field("load_from",
             STRATA_FIELD_TEXT,
-            "a checkpoint directory or .safetensors file: weights only"),
+            "weights only: a checkpoint directory, .safetensors, .pth, an index of Hugging Face"),
+      table("load_cfg",
+            "how the weights of load_from meet the model",
+            {
+                field("strict",
+                      STRATA_FIELD_BOOL,
+                      "weights missing, unexpected or of another shape are an error",
+                      "false"),
+                any("revise_keys",
+                    "pairs [pattern, replacement] that stored names go through in turn; absent: "
+                    "[[\"^module\\\\.\", \"\"]]",
+                    "list"),
+            }),
       any("resume", "true: from last_checkpoint; a path: from there", "bool|text"),
       field("default_scope", STRATA_FIELD_TEXT, "accepted; of no effect"),
       table(

@@ -101,6 +101,23 @@ std::optional<std::string> read_resume(const config::Value& root) {
   return value->is_text() ? value->as_text() : std::string();
 }
 
+WeightRules read_load_rules(const config::Value& root) {
+  WeightRules rules;
+  const config::Value* table = root.find("load_cfg");
+  if (table == nullptr) {
+    return rules;
+  }
+  rules.where = table->where();
+  if (const config::Value* strict = table->find("strict"); strict != nullptr) {
+    rules.strict = strict->as_bool();
+    rules.where = strict->where();
+  }
+  if (const config::Value* keys = table->find("revise_keys"); keys != nullptr) {
+    rules.revise_keys = read_revisions(*keys);
+  }
+  return rules;
+}
+
 void read_environment(const config::Value& root, RunConfig& run) {
   run.work_dir = root.get_or<std::string>("work_dir", run.work_dir);
   run.log_level = root.get_or<std::string>("log_level", run.log_level);
@@ -193,6 +210,7 @@ RunConfig parse_run_config(const config::Value& root, const std::string& file_st
   run.val_metrics = read_metrics(root, "val_evaluator");
   run.test_metrics = read_metrics(root, "test_evaluator");
   run.load_from = root.get_or<std::string>("load_from", "");
+  run.load_rules = read_load_rules(root);
   run.resume = read_resume(root);
   if (run.resume.has_value() && !run.resume->empty() && !run.load_from.empty()) {
     throw config_error(root.at("load_from").where(),

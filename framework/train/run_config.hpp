@@ -8,6 +8,7 @@
 
 #include "config/schema.hpp"
 #include "config/value.hpp"
+#include "train/weight_rules.hpp"
 
 namespace strata::train {
 
@@ -50,6 +51,7 @@ struct RunConfig {
   std::optional<int64_t> port;
   int64_t stop_timeout_s = 60;  // from the signal that stops a run to the one that kills its ranks
   std::string load_from;
+  WeightRules load_rules;             // of load_from
   std::optional<std::string> resume;  // a path; empty text: the newest checkpoint
   uint64_t open_files = 4096;
   bool poison_memory = false;

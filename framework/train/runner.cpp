@@ -95,8 +95,10 @@ void Runner::build_engine(bool training) {
                         start_.resume && training ? "Resume" : "Load",
                         start_.path.string());
     const bool resumes = start_.resume && training;
-    weights =
-        open_weights(start_.path, resumes ? std::string() : hooks_.weights_state(), session_);
+    weights = open_weights(start_.path,
+                           resumes ? std::string() : hooks_.weights_state(),
+                           start_.resume ? WeightRules{} : run.load_rules,
+                           session_);
   }
   const auto begin = std::chrono::steady_clock::now();
   engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training, weights.get());

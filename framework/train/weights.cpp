@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include <ATen/ops/empty.h>
 
@@ -15,13 +16,17 @@
 namespace strata::train {
 namespace {
 
-std::string joined(const std::vector<std::string>& names) {
-  constexpr size_t kShown = 10;
+std::string joined(const std::vector<std::string>& names, size_t shown) {
   std::string out;
-  for (size_t i = 0; i < names.size() && i < kShown; ++i) {
+  for (size_t i = 0; i < names.size() && i < shown; ++i) {
     out += (i == 0 ? "" : ", ") + names[i];
   }
-  return names.size() > kShown ? out + text(", … (", names.size(), " in all)") : out;
+  return names.size() > shown ? out + text(", … (", names.size(), " in all)") : out;
+}
+
+// Files and models of other versions lack it, and nothing but a cumulative average depends on it.
+bool counts_batches(const std::string& name) {
+  return name.ends_with("num_batches_tracked");
 }
 
 struct Tensors {
@@ -51,26 +56,27 @@ at::Tensor empty_as_stored(const checkpoint::StoredTensor& stored, at::IntArrayR
 
 }  // namespace
 
-Weights::Weights(const std::filesystem::path& path) : file_(checkpoint::open_tensors(path)) {}
+Weights::Weights(const std::filesystem::path& path, WeightRules rules)
+    : file_(checkpoint::open_tensors(path)), rules_(std::move(rules)) {}
 
 std::unique_ptr<Weights> open_weights(const std::filesystem::path& path,
                                       const std::string& state,
+                                      const WeightRules& rules,
                                       Session& session) {
   if (state.empty() || !checkpoint::is_checkpoint(path)) {
-    return std::make_unique<Weights>(path);
+    return std::make_unique<Weights>(path, rules);
   }
   auto averaged = std::make_unique<checkpoint::AveragedReader>(path, state);
   if (averaged->averages() == 0) {
     session.log().info("The checkpoint has no averages (\"{}\"): its weights are taken.", state);
-    return std::make_unique<Weights>(path);
+    return std::make_unique<Weights>(path, rules);
   }
   averaged->verify(session.world().rank(), session.world().size());
   session.log().info("The weights are the checkpoint's averages (\"{}\").", state);
-  return std::make_unique<Weights>(std::move(averaged));
+  return std::make_unique<Weights>(std::move(averaged), rules);
 }
 
 Weights::Names Weights::names_of(const unit::Model& model) const {
-  constexpr std::string_view kWrapper = "module.";
   std::map<std::string, std::string> owners;  // of what units borrow, by the borrower's name
   for (const unit::Param& p : model.params()) {
     for (const std::string& alias : p.aliases) {
@@ -81,8 +87,7 @@ Weights::Names Weights::names_of(const unit::Model& model) const {
   Names renamed;
   Names borrowed;
   for (size_t i = 0; i < file_->tensors().size(); ++i) {
-    const std::string& own = stored(i).name;
-    const std::string bare = own.starts_with(kWrapper) ? own.substr(kWrapper.size()) : own;
+    const std::string bare = revised(stored(i).name, rules_.revise_keys);
     const std::string name = model.weight_name(bare);
     if (const auto owner = owners.find(name); owner != owners.end()) {
       borrowed.emplace(owner->second, i);
@@ -105,7 +110,7 @@ void Weights::match(const unit::Model& model) {
   for (const auto& [name, shape] : wanted.all) {
     const auto it = by_name_.find(name);
     if (it == by_name_.end()) {
-      if (!name.ends_with("num_batches_tracked")) {
+      if (!counts_batches(name)) {
         missing_.push_back(name);
       }
     } else if (shape != at::IntArrayRef(stored(it->second).shape)) {
@@ -114,9 +119,17 @@ void Weights::match(const unit::Model& model) {
     }
   }
   for (const auto& [name, index] : by_name_) {
-    if (!wanted.names.contains(name)) {
+    if (!wanted.names.contains(name) && !counts_batches(name)) {
       unexpected_.push_back(stored(index).name);
     }
+  }
+  constexpr size_t kShown = 100;
+  if (const std::string found = list_misfits(kShown, ""); rules_.strict && !found.empty()) {
+    throw config_error(rules_.where,
+                       "The weights of ",
+                       file_->path().string(),
+                       " do not fit the model, and load_cfg.strict asks that they do.",
+                       found);
   }
 }
 
@@ -175,18 +188,26 @@ bool Weights::fill_slice(const std::string& name,
   return index >= 0;
 }
 
-std::string Weights::misfits() const {
+std::string Weights::list_misfits(size_t shown, const char* consequence) const {
   std::string out;
-  const auto add = [&out](const char* what, const std::vector<std::string>& names) {
-    out += names.empty() ? "" : text("\n  ", what, ": ", joined(names));
+  const auto add = [&](const std::string& what, const std::vector<std::string>& names) {
+    out += names.empty() ? "" : text("\n  ", what, ": ", joined(names, shown));
   };
-  add("missing in the file, left at their initial values", missing_);
+  add(text("missing in the file", consequence), missing_);
   add("unexpected in the file, not used", unexpected_);
-  add("of another shape, left at their initial values", misshaped_);
+  add(text("of another shape", consequence), misshaped_);
   return out;
 }
 
+std::string Weights::misfits() const {
+  constexpr size_t kShown = 10;
+  return list_misfits(kShown, ", left at their initial values");
+}
+
 void Weights::report(log::Log& log) const {
+  if (const std::string taken = file_->taken(); !taken.empty()) {
+    log.info("Of {} the weights under {} are taken.", file_->path().string(), taken);
+  }
   if (const std::string found = misfits(); !found.empty()) {
     log.warn("The model and the weights of {} do not match.{}", file_->path().string(), found);
   }

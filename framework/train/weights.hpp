@@ -10,6 +10,7 @@
 #include "checkpoint/tensor_reader.hpp"
 #include "log/log.hpp"
 #include "train/session.hpp"
+#include "train/weight_rules.hpp"
 #include "unit/model.hpp"
 
 namespace strata::train {
@@ -18,13 +19,15 @@ namespace strata::train {
 class Weights {
  public:
   /// Errors: those of open_tensors().
-  explicit Weights(const std::filesystem::path& path);
+  explicit Weights(const std::filesystem::path& path, WeightRules rules = {});
 
-  explicit Weights(std::unique_ptr<checkpoint::TensorReader> file) : file_(std::move(file)) {}
+  Weights(std::unique_ptr<checkpoint::TensorReader> file, WeightRules rules)
+      : file_(std::move(file)), rules_(std::move(rules)) {}
 
-  /// Gives the file's tensors the model's names. A leading "module." is dropped, then the model says what it calls them
+  /// Gives the file's tensors the model's names. They are revised, then the model says what it calls them
   /// (unit::Model::weight_name), then what a unit borrows goes by its owner's name. Where two come to one name, the one
-  /// that needed the fewest of these steps is it.
+  /// that needed the fewest of the last two steps is it.
+  /// Errors: under strict rules STRATA_E_CONFIG with everything that does not fit, the same on every rank.
   void match(const unit::Model& model);
 
   /// After match(). Fills a parameter or buffer; false when the file has none of that name and shape. Casts.
@@ -41,7 +44,7 @@ class Weights {
   /// After match(): what is missing, unexpected or of another shape, a line each; empty when all fits. The same on every
   /// rank.
   [[nodiscard]] std::string misfits() const;
-  /// Logs the misfits, if any, as one warning.
+  /// Logs which part of the file was taken, and the misfits, if any, as one warning.
   void report(log::Log& log) const;
 
  private:
@@ -56,7 +59,10 @@ class Weights {
   [[nodiscard]] int64_t find(const std::string& name, at::IntArrayRef shape) const;
   void read(size_t index, int64_t begin, const at::Tensor& out) const;
 
+  [[nodiscard]] std::string list_misfits(size_t shown, const char* consequence) const;
+
   std::unique_ptr<checkpoint::TensorReader> file_;
+  WeightRules rules_;
   Names by_name_;
   std::vector<std::string> missing_;
   std::vector<std::string> unexpected_;
@@ -68,6 +74,7 @@ class Weights {
 /// Errors: those of open_tensors() and CheckpointReader.
 std::unique_ptr<Weights> open_weights(const std::filesystem::path& path,
                                       const std::string& state,
+                                      const WeightRules& rules,
                                       Session& session);
 
 }  // namespace strata::train

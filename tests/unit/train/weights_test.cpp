@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "checkpoint/safetensors.hpp"
+#include "config/parse.hpp"
 #include "gpt2.hpp"
 #include "support/image_files.hpp"
 #include "unit/unit/harness.hpp"
@@ -15,6 +16,7 @@ namespace strata::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // A file under construction: every tensor is filled with one number, by which it is known again.
 class Stored {
@@ -64,7 +66,7 @@ class Gpt2Weights : public ::testing::Test {
   /// Fills every parameter. Returns what did not fit.
   std::string load() {
     stored_.write(path());
-    train::Weights weights(path());
+    train::Weights weights(path(), rules_);
     weights.match(*model_);
     for (const unit::Param& p : model_->params()) {
       const at::Tensor out = at::full(p.tensor.sizes(), -1.0);
@@ -86,6 +88,7 @@ class Gpt2Weights : public ::testing::Test {
   test::TempFolder folder_;
   std::unique_ptr<unit::Model> model_;
   Stored stored_;
+  train::WeightRules rules_;
   std::map<std::string, double> filled_;
 };
 
@@ -202,6 +205,37 @@ TEST_F(CountedWeights, FillNoSliceOfAnotherNameOrShape) {
 TEST_F(CountedWeights, RefuseASliceThatIsNotWhatItSays) {
   EXPECT_THROW(weights_->fill_slice(kName, {5, 4}, 0, 3, at::full({2}, 0.0)), Error);
   EXPECT_THROW(weights_->fill_slice(kName, {5, 4}, 19, 2, at::full({2}, 0.0)), Error);
+}
+
+TEST_F(Gpt2Weights, GoByRevisedNames) {
+  put_all([](const std::string& name) { return "model.backbone." + name; });
+  rules_.revise_keys = train::read_revisions(config::parse_toml_value(
+      R"([['^model\.', ''], ['^back(bone)\.', '\1/'], ['^bone/', '']])", {}));
+  expect_all_right();
+}
+
+TEST_F(Gpt2Weights, ThatDoNotFitAreRefusedStrictlyWithAllNames) {
+  put_all([](const std::string& name) {
+    return name == "transformer.wpe.weight" ? "transformer.wpe.bias" : name;
+  });
+  stored_.put("module.transformer.wpe.weight", {2, 4}, 1);
+  stored_.put("extra.num_batches_tracked", {1}, 1);
+  rules_.strict = true;
+  rules_.where = "run.toml:7";
+
+  try {
+    load();
+    FAIL() << "nothing is refused";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), STRATA_E_CONFIG);
+    EXPECT_EQ(e.where(), "run.toml:7");
+    EXPECT_THAT(e.message(),
+                HasSubstr("\n  unexpected in the file, not used: transformer.wpe.bias\n"));
+    EXPECT_THAT(e.message(),
+                HasSubstr("of another shape: transformer.wpe.weight (file [2, 4], model [5, 4])"));
+    EXPECT_THAT(e.message(), Not(HasSubstr("num_batches_tracked")));
+  }
+  EXPECT_TRUE(filled_.empty());
 }
 
 }  // namespace
