@@ -88,7 +88,7 @@ TEST_F(EarlyEnd, ComesAtTheEndOfTheAccumulationWindow) {
   const std::string file =
       config(std::string(kEndless) + "[optim_wrapper]\naccumulative_counts = 3\n");
   Program program(strata({"train", file, "--nproc", "2", "--work-dir", "work"}));
-  ASSERT_TRUE(program.says(kRunning)) << program.wait(seconds(0)).err;
+  ASSERT_TRUE(program.says("4/100000000]")) << program.wait(seconds(0)).err;
 
   program.send(SIGTERM);
   EXPECT_EQ(program.wait(seconds(30)).code, 128 + SIGTERM);
