@@ -236,8 +236,14 @@ TEST(Ema, IsWhatAPredictionSeesInsideAnAccumulationWindow) {
   const at::Tensor expected = prediction("DDPStrategy", true);
   EXPECT_FALSE(at::equal(expected, prediction("DDPStrategy", false)));
 
+  // In a window these add ranks first, micro-batches then: another rounding, one among themselves.
+  const at::Tensor ranks_first = prediction(
+      R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = "always_wrap_policy", no_sync = false } })",
+      true);
   for (const Mode& mode : all_modes(2)) {
-    EXPECT_TRUE(at::equal(prediction(mode.strategy, true), expected)) << mode.name;
+    const bool other_order = mode.name == "Zero2" || mode.name == "Zero3";
+    EXPECT_TRUE(at::equal(prediction(mode.strategy, true), other_order ? ranks_first : expected))
+        << mode.name;
   }
 }
 
