@@ -5,6 +5,7 @@
 #include <csignal>
 #include <fstream>
 #include <thread>
+#include <tuple>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -43,7 +44,7 @@ TEST_F(StopPollTest, LooksSeldomWhileStepsAreFast) {
   StopPoll poll = this->poll();
   for (int step = 0; step < 100; ++step) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    poll.after_step();
+    std::ignore = poll.after_step();
   }
 
   EXPECT_GE(looks_, 2);
@@ -54,7 +55,7 @@ TEST_F(StopPollTest, LooksAfterEachStepThatIsSlow) {
   StopPoll poll = this->poll();
   for (int step = 0; step < 4; ++step) {
     std::this_thread::sleep_for(std::chrono::milliseconds(110));
-    poll.after_step();
+    std::ignore = poll.after_step();
   }
 
   EXPECT_EQ(looks_, 4);
@@ -62,9 +63,9 @@ TEST_F(StopPollTest, LooksAfterEachStepThatIsSlow) {
 
 TEST_F(StopPollTest, LooksAtOnceWhenStepsOfAnotherKindBegin) {
   StopPoll poll = this->poll();
-  poll.after_step();
+  std::ignore = poll.after_step();
   poll.restart();
-  poll.after_step();
+  std::ignore = poll.after_step();
 
   EXPECT_EQ(looks_, 2);
 }
