@@ -4,9 +4,10 @@
 #   quickstart  builds the program and its plugins, trains ResNet-50 on two CPU ranks
 #   test        all tests
 #   bench       the benchmarks, beside PyTorch's own (docs/benchmarks.md)
+#   fuzz        the readers of untrusted files, five minutes each (FUZZ_SECONDS=n; clang)
 #   lint        format and lint, with the pinned tools
 # JOBS=n sets how many files are compiled at a time. Torch_DIR or CMAKE_PREFIX_PATH names a LibTorch of your own.
-.PHONY: help setup build quickstart test bench lint
+.PHONY: help setup build quickstart test bench fuzz lint
 
 help:
 	@sed -n 's/^#   / /p' Makefile
@@ -26,6 +27,9 @@ test: build
 
 bench: build
 	@scripts/bench.sh
+
+fuzz: setup
+	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),300)
 
 lint: build
 	@scripts/lint.sh

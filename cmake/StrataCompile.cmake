@@ -31,6 +31,13 @@ if(STRATA_SANITIZE)
   add_link_options(-fsanitize=${STRATA_SANITIZE})
 endif()
 
+if(STRATA_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "STRATA_FUZZ needs clang's libFuzzer: -DCMAKE_CXX_COMPILER=clang++, or scripts/fuzz.sh")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 # Precompiled headers defeat ccache unless it may overlook their time stamps and macros.
 find_program(STRATA_CCACHE ccache)
 mark_as_advanced(STRATA_CCACHE)

@@ -2,6 +2,7 @@
 #include "checkpoint/safetensors_header.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <utility>
 
@@ -188,6 +189,27 @@ Header decode_header(std::string_view json, uint64_t data_bytes, const std::stri
       out.tensors, {}, [](const TensorInfo& t) { return std::pair(t.begin, t.end); });
   check_gapless(out.tensors, data_bytes, refuse);
   return out;
+}
+
+Header read_header(std::span<const std::byte> bytes,
+                   const std::string& file,
+                   uint64_t& data_begin) {
+  const Refusal refuse{file};
+  uint64_t length = 0;
+  if (bytes.size() < sizeof(length)) {
+    refuse("it has ", bytes.size(), " bytes, the length of its header alone needs 8");
+  }
+  std::memcpy(&length, bytes.data(), sizeof(length));
+  if (length > kMaxHeaderBytes) {
+    refuse("it claims a header of ", length, " bytes; the format allows ", kMaxHeaderBytes);
+  }
+  if (length > bytes.size() - sizeof(length)) {
+    refuse(
+        "its header has ", length, " bytes, the file only ", bytes.size(), "; it may be cut short");
+  }
+  data_begin = sizeof(length) + length;
+  const auto* const json = reinterpret_cast<const char*>(bytes.data()) + sizeof(length);
+  return decode_header({json, length}, bytes.size() - data_begin, file);
 }
 
 }  // namespace strata::checkpoint
