@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes the readers of untrusted files, one after the other, with address and undefined-behaviour checks.
-# fuzz.sh [SECONDS [TARGET…]]   300 seconds each of safetensors, hf_index and pth
+# fuzz.sh [SECONDS [TARGET…]]   300 seconds each of safetensors, index, hf_index and pth
 # What fails is written to build-fuzz/findings; put it into tests/fuzz/corpus/TARGET with the fix.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -8,7 +8,7 @@ cd "$root"
 
 seconds=${1:-300}
 targets=("${@:2}")
-((${#targets[@]})) || targets=(safetensors hf_index pth)
+((${#targets[@]})) || targets=(safetensors index hf_index pth)
 
 [[ -f build-fuzz/build.ninja ]] || {
   say "configuring build-fuzz/"

@@ -12,6 +12,7 @@
 #include "checkpoint/dtype.hpp"
 #include "checkpoint/hash.hpp"
 #include "checkpoint/safetensors_header.hpp"
+#include "checkpoint/strict_json.hpp"
 
 namespace strata::checkpoint {
 namespace {
@@ -25,6 +26,9 @@ constexpr std::array kKinds = {std::pair(Kind::kParam, "param"),
                                std::pair(Kind::kRank, "rank")};
 
 int64_t elements(const IndexedTensor& tensor) {
+  if (std::ranges::find(tensor.shape, 0) != tensor.shape.end()) {
+    return 0;  // whatever the other sizes come to
+  }
   int64_t out = 1;
   for (const int64_t size : tensor.shape) {
     out *= size;
@@ -44,13 +48,7 @@ struct Refusal {
 
 Json parse(std::string_view json, const Refusal& refuse) {
   constexpr int kMaxDepth = 6;
-  const auto watch = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) {
-      refuse("it is nested deeper than ", kMaxDepth, " levels");
-    }
-    return true;
-  };
-  Json out = Json::parse(json, watch, /*allow_exceptions=*/false);
+  Json out = parse_strictly(json, kMaxDepth, "it", [&](const std::string& why) { refuse(why); });
   if (!out.is_object()) {
     refuse("it is not JSON");
   }

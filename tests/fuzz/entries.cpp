@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string>
+#include <tuple>
 #include <vector>
 
 #include "strata/cpp/error.hpp"
 
 #include "checkpoint/dtype.hpp"
 #include "checkpoint/hf_index.hpp"
+#include "checkpoint/index.hpp"
 #include "checkpoint/pth.hpp"
 #include "checkpoint/safetensors_header.hpp"
 
@@ -46,6 +49,23 @@ void read_safetensors(std::span<const std::byte> bytes) {
     for (const checkpoint::TensorInfo& tensor : header.tensors) {
       if (tensor.end > bytes.size() - begin || tensor.begin > tensor.end) {
         std::abort();
+      }
+    }
+  });
+}
+
+void read_index(std::span<const std::byte> bytes) {
+  expect_refusal_or_end([&] {
+    const std::string_view json(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const checkpoint::Index index = checkpoint::decode_index(json, "file");
+    for (const auto& [name, file] : index.files) {
+      if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
+        std::abort();
+      }
+    }
+    for (const checkpoint::IndexedTensor& tensor : index.tensors) {
+      for (const checkpoint::Chunk& chunk : tensor.chunks) {
+        std::ignore = checkpoint::chunk_key(tensor, chunk);
       }
     }
   });

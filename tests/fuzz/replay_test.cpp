@@ -52,6 +52,7 @@ INSTANTIATE_TEST_SUITE_P(Of,
                          testing::Values(Target{"safetensors",
                                                 &read_safetensors,
                                                 {"tests/unit/checkpoint/golden.safetensors"}},
+                                         Target{"index", &read_index, {}},
                                          Target{"hf_index", &read_hf_index, {}},
                                          Target{"pth", &read_pth, {"tests/golden/pth"}}),
                          [](const auto& of) { return std::string(of.param.name); });
