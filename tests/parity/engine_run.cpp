@@ -144,6 +144,8 @@ void run_rank(const EngineRun& run,
     std::optional<train::Weights> weights;
     if (!run.resume.empty()) {
       weights.emplace(run.resume);
+    } else if (run.stored) {
+      weights.emplace(run.stored(rank), train::WeightRules{});
     }
     train::Engine engine(session,
                          std::move(objects),

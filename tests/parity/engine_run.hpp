@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include "checkpoint/tensor_reader.hpp"
 #include "train/engine.hpp"
 #include "train/session.hpp"
 
@@ -42,6 +44,8 @@ struct EngineRun {
   std::string backend = "threads";
   std::string resume{};  // a checkpoint to go on from
   int first_step = 0;    // updates done before
+  /// What a rank's model starts from; absent: initial values, or those of `resume`.
+  std::function<std::unique_ptr<checkpoint::TensorReader>(int rank)> stored{};
   /// Before the first step and after the last one, on every rank.
   std::function<void(train::Session&, train::Engine&)> initially{};
   std::function<void(train::Session&, train::Engine&)> finally{};

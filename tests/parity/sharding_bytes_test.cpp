@@ -1,7 +1,12 @@
 // Bytes kept and sent, measured, against the formulas of the field and against the strategies' own estimates.
 #include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
+#include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
 #include "engine_run.hpp"
@@ -14,12 +19,13 @@ constexpr const char* kUntied =
     R"(type = "GPT2", vocab_size = 401, n_positions = 32, n_layer = 4, n_head = 4, n_embd = 128, embd_pdrop = 0, resid_pdrop = 0, attn_pdrop = 0, tie_word_embeddings = false)";
 
 struct Measured {
-  double parameters = 0;    // elements
-  double root = 0;          // elements that the root owns
-  double largest_unit = 0;  // elements
-  double states = 0;        // bytes that stay
-  double peak = 0;          // bytes
-  double sent = 0;          // bytes of a step
+  double parameters = 0;         // elements
+  double root = 0;               // elements that the root owns
+  double largest_unit = 0;       // elements
+  double largest_parameter = 0;  // elements
+  double states = 0;             // bytes that stay
+  double peak = 0;               // bytes
+  double sent = 0;               // bytes of a step
   strata_estimate estimate{};
 };
 
@@ -28,7 +34,9 @@ void look(
   for (const unit::Unit& u : engine.model().units()) {
     double elements = 0;
     for (const int32_t id : u.params) {
-      elements += static_cast<double>(engine.model().param(id).tensor.numel());
+      const auto numel = static_cast<double>(engine.model().param(id).tensor.numel());
+      elements += numel;
+      out.largest_parameter = std::max(out.largest_parameter, numel);
     }
     out.parameters += elements;
     out.largest_unit = std::max(out.largest_unit, elements);
@@ -158,17 +166,14 @@ INSTANTIATE_TEST_SUITE_P(Modes,
                                   std::to_string(std::get<1>(p.param));
                          });
 
-// Building and filling the model never needs more than the own shard and the unit that is being filled.
-TEST(BytesOfBuilding, AreTheShardAndOneUnit) {
-  for (const std::string& strategy : {fsdp("FULL_SHARD"), std::string(kZero3)}) {
-    double peak = 0;
-    Measured m;
-    EngineRun run;
+// A run on four ranks that ends when the model is filled.
+struct Building {
+  explicit Building(const std::string& strategy) {
     run.strategy = strategy;
     run.model = kUntied;
     run.world = 4;
     run.steps = 0;
-    run.initially = [&](train::Session& session, train::Engine& engine) {
+    run.initially = [this](train::Session& session, train::Engine& engine) {
       if (session.world().rank() == 0) {
         const unit::Memory& memory = *session.runtime().memory;
         peak = static_cast<double>(memory.tag("unit").peak + memory.tag("shard").peak +
@@ -176,8 +181,99 @@ TEST(BytesOfBuilding, AreTheShardAndOneUnit) {
         look(session, engine, 4, 1, m);
       }
     };
-    run_engine(run);
-    EXPECT_LE(peak, 4 * (m.parameters / 4 + m.largest_unit) * 1.01) << strategy;
+  }
+
+  EngineRun run;
+  double peak = 0;  // bytes of rank 0
+  Measured m;
+};
+
+// The first has one unit, the whole model; the others have the smallest units.
+const std::vector<std::string>& fully_sharded() {
+  static const std::vector<std::string> all = {
+      "{ type = \"FSDPStrategy\" }", fsdp("FULL_SHARD"), std::string(kZero3)};
+  return all;
+}
+
+// Building and filling the model never needs more than the own shard and the parameter that is being drawn.
+TEST(BytesOfBuilding, AreTheShardAndOneParameter) {
+  for (const std::string& strategy : fully_sharded()) {
+    Building b(strategy);
+
+    run_engine(b.run);
+
+    EXPECT_LE(b.peak, 4 * (b.m.parameters / 4 * 1.01 + b.m.largest_parameter)) << strategy;
+  }
+}
+
+// Tensors in memory that count what is read of them.
+class CountingReader final : public checkpoint::TensorReader {
+ public:
+  struct Counts {
+    int64_t bytes = 0;
+    int64_t largest = 0;  // of one read
+  };
+
+  CountingReader(const std::map<std::string, at::Tensor>& values, Counts& counts)
+      : counts_(counts) {
+    for (const auto& [name, value] : values) {
+      tensors_.push_back({name, STRATA_F32, value.sizes().vec()});
+      values_.push_back(value.contiguous());
+    }
+  }
+
+  [[nodiscard]] const std::vector<checkpoint::StoredTensor>& tensors() const override {
+    return tensors_;
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const override { return path_; }
+
+  void read(size_t tensor, int64_t begin, int64_t count, void* out) const override {
+    checkpoint::check_elements(*this, tensor, begin, count);
+    std::copy_n(values_[tensor].const_data_ptr<float>() + begin, count, static_cast<float*>(out));
+    counts_.bytes += 4 * count;
+    counts_.largest = std::max(counts_.largest, 4 * count);
+  }
+
+ private:
+  std::filesystem::path path_ = "memory";
+  std::vector<checkpoint::StoredTensor> tensors_;
+  std::vector<at::Tensor> values_;
+  Counts& counts_;
+};
+
+// Other than the initial ones, for the model of kUntied.
+std::map<std::string, at::Tensor> trained_weights() {
+  EngineRun run;
+  run.model = kUntied;
+  run.steps = 1;
+  run.batches = [](int64_t first, int64_t count) { return token_batches(first, count, 1, 8, 401); };
+  return run_engine(run).weights;
+}
+
+TEST(BytesOfLoading, AreTheShardAndTheSlicesOfItAlone) {
+  const auto stored = trained_weights();
+  for (const std::string& strategy : fully_sharded()) {
+    std::vector<CountingReader::Counts> counts(4);
+    Building b(strategy);
+    b.run.stored = [&](int rank) {
+      return std::make_unique<CountingReader>(stored, counts.at(static_cast<size_t>(rank)));
+    };
+
+    const EngineResult result = run_engine(b.run);
+
+    const double shard = b.m.parameters / 4;
+    EXPECT_LE(b.peak, 4 * shard * 1.01) << strategy;
+    int64_t read = 0;
+    for (const CountingReader::Counts& c : counts) {
+      EXPECT_LE(static_cast<double>(c.bytes), 4 * shard * 1.01) << strategy;
+      EXPECT_LE(static_cast<double>(c.largest), 4 * b.m.largest_parameter) << strategy;
+      read += c.bytes;
+    }
+    EXPECT_EQ(read, static_cast<int64_t>(4 * b.m.parameters)) << strategy;
+    for (const auto& [name, value] : stored) {
+      EXPECT_TRUE(at::equal(value, result.weights.at(name))) << strategy << ": " << name;
+    }
   }
 }
 
