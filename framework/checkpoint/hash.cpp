@@ -40,12 +40,11 @@ std::string hash_text(uint64_t hash) {
   return fmt::format("{:016x}", hash);
 }
 
+// Nothing but what hash_text() gives: capitals would be another text with the same value.
 std::optional<uint64_t> parse_hash(std::string_view text) {
   uint64_t out = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, out, 16);
-  return text.size() == 16 && error == std::errc() && stopped == end ? std::optional(out)
-                                                                     : std::nullopt;
+  std::from_chars(text.data(), text.data() + text.size(), out, 16);
+  return hash_text(out) == text ? std::optional(out) : std::nullopt;
 }
 
 }  // namespace strata::checkpoint

@@ -50,9 +50,24 @@ Json parse(std::string_view json, const Refusal& refuse) {
   constexpr int kMaxDepth = 6;
   Json out = parse_strictly(json, kMaxDepth, "it", [&](const std::string& why) { refuse(why); });
   if (!out.is_object()) {
-    refuse("it is not JSON");
+    refuse("it is no table");
   }
   return out;
+}
+
+// The parser takes a number for a list of one, and an empty list for an empty table.
+const Json& table_at(const Json& in, const char* key, const Refusal& refuse) {
+  if (!in.at(key).is_object()) {
+    refuse("its ", key, " are no table");
+  }
+  return in.at(key);
+}
+
+const Json& list_at(const Json& in, const char* key, const std::string& tensor, const Refusal& refuse) {
+  if (!in.at(key).is_array()) {
+    refuse("the ", key, " of ", tensor, " is no list");
+  }
+  return in.at(key);
 }
 
 Kind kind_of(const std::string& name, const std::string& tensor, const Refusal& refuse) {
@@ -77,22 +92,27 @@ bool is_file_name(const std::string& name) {
          name.find('\0') == std::string::npos;
 }
 
+// For messages: "<whose> has -1 <where>".
+int64_t whole_number(const Json& value,
+                     const std::string& whose,
+                     const char* where,
+                     const Refusal& refuse) {
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > uint64_t{INT64_MAX}) {
+    refuse(whose, " has ", value.dump(), " ", where);
+  }
+  return value.get<int64_t>();
+}
+
 std::map<std::string, IndexedFile> read_files(const Json& files, const Refusal& refuse) {
   std::map<std::string, IndexedFile> out;
   for (const auto& [name, value] : files.items()) {
     if (!is_file_name(name)) {
       refuse("it names the file \"", name, "\", which is not one in its folder");
     }
-    out[name] = {value.at("bytes").get<uint64_t>(), hash_at(value.at("header"), refuse)};
+    const int64_t bytes = whole_number(value.at("bytes"), name, "for its bytes", refuse);
+    out[name] = {static_cast<uint64_t>(bytes), hash_at(value.at("header"), refuse)};
   }
   return out;
-}
-
-int64_t non_negative(const Json& value, const std::string& tensor, const Refusal& refuse) {
-  if (!value.is_number_unsigned() || value.get<uint64_t>() > uint64_t{INT64_MAX}) {
-    refuse(tensor, " has ", value.dump(), " in its shape or chunks");
-  }
-  return value.get<int64_t>();
 }
 
 IndexedTensor read_tensor(const std::string& name, const Json& value, const Refusal& refuse) {
@@ -104,17 +124,18 @@ IndexedTensor read_tensor(const std::string& name, const Json& value, const Refu
   }
   out.dtype = *dtype;
   out.kind = kind_of(value.at("kind").get<std::string>(), name, refuse);
-  for (const Json& size : value.at("shape")) {
-    out.shape.push_back(non_negative(size, name, refuse));
+  constexpr const char* kPlace = "in its shape or chunks";
+  for (const Json& size : list_at(value, "shape", name, refuse)) {
+    out.shape.push_back(whole_number(size, name, kPlace, refuse));
   }
   uint64_t bytes = 0;
   if (!tensor_bytes(out.dtype, out.shape, bytes) || bytes > uint64_t{INT64_MAX}) {
     refuse("the shape of ", name, " has more elements than memory has addresses");
   }
-  for (const Json& chunk : value.at("chunks")) {
+  for (const Json& chunk : list_at(value, "chunks", name, refuse)) {
     out.chunks.push_back({chunk.at(0).get<std::string>(),
-                          non_negative(chunk.at(1), name, refuse),
-                          non_negative(chunk.at(2), name, refuse),
+                          whole_number(chunk.at(1), name, kPlace, refuse),
+                          whole_number(chunk.at(2), name, kPlace, refuse),
                           hash_at(chunk.at(3), refuse)});
   }
   return out;
@@ -218,9 +239,12 @@ Index decode_index(std::string_view json, const std::string& file, bool complete
       refuse("its format is ", in.at("format").dump(), ", this version reads \"", kFormat, "\"");
     }
     Index out;
-    out.world_size = in.at("world_size").get<int64_t>();
-    out.files = read_files(in.at("files"), refuse);
-    for (const auto& [name, value] : in.at("tensors").items()) {
+    out.world_size = whole_number(in.at("world_size"), "it", "for world_size", refuse);
+    if (out.world_size == 0) {
+      refuse("it has 0 for world_size");
+    }
+    out.files = read_files(table_at(in, "files", refuse), refuse);
+    for (const auto& [name, value] : table_at(in, "tensors", refuse).items()) {
       out.tensors.push_back(read_tensor(name, value, refuse));
       check_chunks(out.tensors.back(), out, complete, refuse);
     }
