@@ -24,6 +24,8 @@ function(strata_add_test)
   if(arg_OWN_MAIN)
     set(main "")
   endif()
+  # What a test itself does need not be fast, but there are many of them to compile.
+  target_compile_options(${arg_NAME} PRIVATE "$<$<CONFIG:Release>:-O1>")
   target_link_libraries(${arg_NAME} PRIVATE ${arg_LIBS} GTest::gmock GTest::gtest ${main})
   target_compile_definitions(${arg_NAME} PRIVATE
     STRATA_SOURCE_DIR="${PROJECT_SOURCE_DIR}"

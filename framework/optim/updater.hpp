@@ -119,7 +119,7 @@ class Updater {
  private:
   struct State {
     std::string name;
-    int32_t dtype;                        // as the optimizer says, or a rule for it
+    int32_t dtype = 0;                    // as the optimizer says, or a rule for it
     std::vector<strata_buffer*> buffers;  // per view
     bool of_hook = false;
     std::vector<BufferSlot> slots;             // model buffers it is kept of as well

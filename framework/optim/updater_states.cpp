@@ -75,8 +75,10 @@ void Updater::allocate_states() {
                      " are possible"));
   }
   for (uint64_t i = 0; i < caps.n_states; ++i) {
-    states_.push_back({std::string(border::view(caps.states[i].name)), caps.states[i].dtype, {}});
-    allocate(states_.back());
+    State& state = states_.emplace_back();
+    state.name = std::string(border::view(caps.states[i].name));
+    state.dtype = caps.states[i].dtype;
+    allocate(state);
   }
   own_states_ = states_.size();
 }

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <tuple>
 
 #include "checkpoint/tensor_reader.hpp"
 #include "scene.hpp"
@@ -91,7 +92,7 @@ TEST_F(CheckpointCommand, InspectForProgramsIsJson) {
 
 TEST_F(CheckpointCommand, InspectTakesFilesOfWeights) {
   save();
-  checkpoint({"convert", "work/iter_3", "one.safetensors"});
+  std::ignore = checkpoint({"convert", "work/iter_3", "one.safetensors"});
 
   const Outcome outcome = checkpoint({"inspect", "one.safetensors"});
 
@@ -132,7 +133,7 @@ TEST_F(CheckpointCommand, VerifyFindsDamageInIndexAndState) {
 
 TEST_F(CheckpointCommand, VerifyFindsAFileThatIsCutShort) {
   save();
-  checkpoint({"convert", "work/iter_3", "one.safetensors"});
+  std::ignore = checkpoint({"convert", "work/iter_3", "one.safetensors"});
   EXPECT_EQ(checkpoint({"verify", "one.safetensors"}).code, 0);
   fs::resize_file(path("one.safetensors"), fs::file_size(path("one.safetensors")) - 1);
 
@@ -159,7 +160,7 @@ TEST_F(CheckpointCommand, ConvertKeepsEveryBit) {
 
 TEST_F(CheckpointCommand, ConvertedWeightsAreWhatTrainingStartsFrom) {
   save();
-  checkpoint({"convert", "work/iter_3", "folder", "--max-shard-size", "100KB"});
+  std::ignore = checkpoint({"convert", "work/iter_3", "folder", "--max-shard-size", "100KB"});
   const std::string file = config(kSharded + std::string(kThreeIterations));
 
   train(file, "a", {"--load-from", "work/iter_3"});
@@ -262,8 +263,8 @@ TEST_F(CheckpointCommand, ConvertedFilesOpenInThePythonPackageEqualToTheBit) {
     GTEST_SKIP() << "no Python with torch and safetensors (requirements.txt)";
   }
   save();
-  checkpoint({"convert", "work/iter_3", "one.safetensors"});
-  checkpoint({"convert", "work/iter_3", "half.safetensors", "--dtype", "bf16"});
+  std::ignore = checkpoint({"convert", "work/iter_3", "one.safetensors"});
+  std::ignore = checkpoint({"convert", "work/iter_3", "half.safetensors", "--dtype", "bf16"});
 
   for (const char* name : {"one.safetensors", "half.safetensors"}) {
     const Outcome outcome =
