@@ -53,12 +53,13 @@ std::string describe(const std::vector<Record>& journal, size_t number);
 std::vector<Record> read_journal(const std::filesystem::path& file);
 
 /// The environment that makes file_journal.so watch a program.
-inline constexpr const char* kWatchFolder = "STRATA_TEST_WATCH";      // absolute, without links in it
-inline constexpr const char* kJournalFile = "STRATA_TEST_JOURNAL";    // outside of that folder
-inline constexpr const char* kKillAt = "STRATA_TEST_KILL_AT";         // record number; a write gets half through
-inline constexpr const char* kFailAt = "STRATA_TEST_FAIL_AT";         // record number
-inline constexpr const char* kFailFrom = "STRATA_TEST_FAIL_FROM";     // record number: that and all that follow
-inline constexpr const char* kFailErrno = "STRATA_TEST_FAIL_ERRNO";   // the number
-inline constexpr const char* kNoExchange = "STRATA_TEST_NO_EXCHANGE"; // "1": a file system without RENAME_EXCHANGE
+inline constexpr const char* kWatchFolder = "STRATA_TEST_WATCH";  // absolute, without links in it
+inline constexpr const char* kJournalFile = "STRATA_TEST_JOURNAL";  // outside of that folder
+inline constexpr const char* kKillAt = "STRATA_TEST_KILL_AT";  // record; a write gets half through
+inline constexpr const char* kFailAt = "STRATA_TEST_FAIL_AT";  // record
+inline constexpr const char* kFailFrom = "STRATA_TEST_FAIL_FROM";    // it and all that follow
+inline constexpr const char* kFailErrno = "STRATA_TEST_FAIL_ERRNO";  // the number
+inline constexpr const char* kFailPath = "STRATA_TEST_FAIL_PATH";    // only where the path matches
+inline constexpr const char* kNoExchange = "STRATA_TEST_NO_EXCHANGE";  // "1": no RENAME_EXCHANGE
 
 }  // namespace strata::test

@@ -63,6 +63,7 @@ JournalWriter::JournalWriter()
       fail_at_(number_from(kFailAt)),
       fail_from_(number_from(kFailFrom)),
       error_(number_from(kFailErrno)),
+      fail_path_(::getenv(kFailPath) == nullptr ? "" : ::getenv(kFailPath)),
       exchanges_(number_from(kNoExchange) != 1) {}
 
 int64_t JournalWriter::record(Record& draft, const Act& act) {
@@ -75,7 +76,7 @@ int64_t JournalWriter::record(Record& draft, const Act& act) {
     kill_in(draft);
   }
   int64_t result = -1;
-  if (fails(number, draft.op)) {
+  if (fails(number, draft)) {
     draft.error = static_cast<int>(error_);
     if (draft.op == FileOp::kClose) {
       act(number);  // the descriptor is gone even so
@@ -83,6 +84,9 @@ int64_t JournalWriter::record(Record& draft, const Act& act) {
   } else {
     result = act(number);
     draft.error = result < 0 ? errno : 0;
+  }
+  if (draft.handle >= 0 && !draft.path.empty()) {
+    paths_[draft.handle] = draft.path;
   }
   append(draft);
   ::flock(fd_, LOCK_UN);
@@ -114,11 +118,16 @@ void JournalWriter::reopen_after_fork() {
   ::flock(fd_, LOCK_UN);
 }
 
-bool JournalWriter::fails(int64_t number, FileOp op) const {
+bool JournalWriter::fails(int64_t number, const Record& draft) const {
   if (number != fail_at_ && (fail_from_ < 0 || number < fail_from_)) {
     return false;
   }
-  switch (op) {
+  const auto opened = paths_.find(draft.handle);
+  const std::string& path = opened == paths_.end() ? draft.path : opened->second;
+  if (!std::regex_search(path, fail_path_)) {
+    return false;
+  }
+  switch (draft.op) {
     case FileOp::kMark:
       return false;
     case FileOp::kOpen:

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <regex>
 #include <string>
 
 #include <dlfcn.h>
@@ -50,7 +52,7 @@ class JournalWriter {
   JournalWriter();
   ~JournalWriter() = default;
   void reopen_after_fork();
-  [[nodiscard]] bool fails(int64_t number, FileOp op) const;
+  [[nodiscard]] bool fails(int64_t number, const Record& draft) const;
   [[noreturn]] void kill_in(Record& draft);
   void append(const Record& record);
   void put(const void* data, size_t bytes) const;
@@ -64,7 +66,9 @@ class JournalWriter {
   int64_t fail_at_;
   int64_t fail_from_;
   int64_t error_;
+  std::regex fail_path_;
   bool exchanges_;
+  std::map<int64_t, std::string> paths_;  // by handle, of this process
 };
 
 }  // namespace strata::test
