@@ -40,7 +40,9 @@ CheckpointReader::CheckpointReader(const fs::path& dir, Take take)
 }
 
 void CheckpointReader::open_files(const fs::path& dir, Take take) {
-  for (const auto& [name, said] : index_.files) {
+  for (const auto& file : index_.files) {  // clang 14 captures no names of a binding
+    const std::string& name = file.first;
+    const IndexedFile& said = file.second;
     const bool needed = std::ranges::any_of(index_.tensors, [&](const IndexedTensor& t) {
       return std::ranges::any_of(t.chunks, [&](const Chunk& c) { return c.file == name; });
     });
