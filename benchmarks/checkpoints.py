@@ -10,7 +10,7 @@ from harness import CONFIGS, PEERS, Figure, compared, result_of, run
 
 CONFIG = CONFIGS / "gpt2.toml"
 SAVED = re.compile(r"is on the disk: .* in ([\d.]+) s, for ([\d.]+) s of which training waited")
-LOADED = re.compile(r"Built and loaded in ([\d.]+) s")
+LOADED = re.compile(r"(?:weights|state) loaded in ([\d.]+) s")
 
 
 def ours(bench, folder):
@@ -23,7 +23,7 @@ def ours(bench, folder):
     run([program, "checkpoint", "verify", work / "iter_2"])
     verified = time.perf_counter() - begin
     save, stall = map(float, SAVED.search(saved.output).groups())
-    return save, stall, float(LOADED.search(resumed.output).group(1)) + verified
+    return save, stall, sum(map(float, LOADED.findall(resumed.output))) + verified
 
 
 def checkpoints(bench):

@@ -96,10 +96,10 @@ void check_elements(const TensorReader& reader, size_t tensor, int64_t begin, in
   if (!known || begin < 0 || count < 0 || begin > all || count > all - begin) {
     throw Error(STRATA_E_ARGUMENT,
                 text(reader.path().string(),
-                     " has no elements ",
+                     " has no ",
+                     count,
+                     " elements from ",
                      begin,
-                     " to ",
-                     begin + count,
                      known ? " in \"" + reader.tensors()[tensor].name + "\"" : " of such a tensor",
                      ", which has ",
                      all));

@@ -354,17 +354,12 @@ class Supervisor {
                                " after ",
                                seconds,
                                " s",
-                               asked_to_stop_ ? ", as asked" : "; the other ranks were ended",
-                               '\n');
+                               asked_to_stop_ ? ", as asked\n" : "; the other ranks were ended\n");
     const std::string lines = asked_to_stop_ ? "" : rank.tail.quoted();
-    if (!lines.empty()) {
-      message += "its last lines on stderr:\n" + lines;
-    }
+    message += lines.empty() ? "" : "its last lines on stderr:\n" + lines;
     if (late_) {
-      message +=
-          text("the ranks had not ended ",
-               stop_grace_.count(),
-               " s after the signal and were killed; env_cfg.stop_timeout_s sets how long\n");
+      message += "the ranks had not ended " + std::to_string(stop_grace_.count()) +
+                 " s after the signal and were killed; env_cfg.stop_timeout_s sets how long\n";
     }
     std::fputs(message.c_str(), stderr);
   }

@@ -102,12 +102,9 @@ void Runner::build_engine(bool training) {
   }
   const auto begin = std::chrono::steady_clock::now();
   engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training, weights.get());
-  if (training && !start_.path.empty() && start_.resume) {
-    restored_ = restore_state(session_, *engine_, start_.path);
-  }
   if (weights != nullptr) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    session_.log().info("Built and loaded in {:.2f} s", took.count());
+    session_.log().info("Model built and weights loaded in {:.2f} s", took.count());
   }
   if (training) {
     log_states();
@@ -142,10 +139,13 @@ void Runner::count_traffic(int64_t sent_before, bool updated) {
 }
 
 void Runner::restore_training_state() {
-  if (!restored_.has_value()) {
+  if (start_.path.empty() || !start_.resume) {
     return;
   }
-  const Restored& restored = *restored_;
+  const auto begin = std::chrono::steady_clock::now();
+  const Restored restored = restore_state(session_, *engine_, start_.path);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  session_.log().info("Training state loaded in {:.2f} s", took.count());
   for (const std::string& type : hooks_.load(restored.hooks)) {
     session_.log().warn("The checkpoint has state of the hook {}, which this run does not use.",
                         type);

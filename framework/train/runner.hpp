@@ -145,7 +145,6 @@ class Runner final : public hooks::RunControl {
   border::Numbers last_metrics_;
   std::string stop_reason_;
   StartPoint start_;
-  std::optional<Restored> restored_;
 };
 
 }  // namespace strata::train

@@ -14,6 +14,7 @@
 
 #include "strata/cpp/error.hpp"
 
+#include "checkpoint/file_out.hpp"
 #include "config/diff.hpp"
 #include "config/dump.hpp"
 #include "config/parse.hpp"
@@ -119,15 +120,10 @@ void Session::agree_on_facts() {
 
 void Session::open_log() {
   if (world_->is_main()) {
-    std::error_code error;
-    std::filesystem::create_directories(log_dir_, error);
-    if (error) {
-      throw Error(STRATA_E_IO,
-                  text("cannot make the folder ",
-                       log_dir_.string(),
-                       ": ",
-                       error.message(),
-                       "; change work_dir"));
+    try {
+      checkpoint::make_folders(log_dir_);  // synced, as are the checkpoints in the work_dir
+    } catch (const Error& e) {
+      throw Error(e.code(), text(e.message(), "; change work_dir"));
     }
   }
   world_->barrier();

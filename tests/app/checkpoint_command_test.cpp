@@ -277,6 +277,28 @@ TEST_F(CheckpointCommand, ConvertedFilesOpenInThePythonPackageEqualToTheBit) {
   }
 }
 
+TEST_F(CheckpointCommand, ShardsOpenInThePythonPackageEqualToTheBit) {
+  if (!python_has("safetensors.torch")) {
+    GTEST_SKIP() << "no Python with torch and safetensors (requirements.txt)";
+  }
+  save();
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(path("work/iter_3"))) {
+    if (entry.path().extension() != ".safetensors") {
+      continue;
+    }
+    const Outcome outcome =
+        python({"-c",
+                "import sys; from safetensors.torch import load_file, save_file; "
+                "save_file(load_file(sys.argv[1]), 'theirs.safetensors')",
+                entry.path().string()});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(stored_in(path("theirs.safetensors")), stored_in(entry.path())) << entry.path();
+    ++files;
+  }
+  EXPECT_GE(files, 2);
+}
+
 TEST_F(CheckpointCommand, ConvertedFilesOpenInTorchWithoutUnpicklingObjects) {
   if (!python_has("safetensors.torch")) {
     GTEST_SKIP() << "no Python with torch and safetensors (requirements.txt)";

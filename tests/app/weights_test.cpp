@@ -92,7 +92,7 @@ TEST_F(StoredWeights, ThatDoNotFitAreRefusedStrictlyByEveryRank) {
 
   const Outcome outcome = run_strata({"train", file, "--nproc", "2", "--work-dir", "work"});
 
-  EXPECT_EQ(outcome.code, 2) << outcome.out;
+  EXPECT_EQ(outcome.code, 1) << outcome.out;
   EXPECT_THAT(
       outcome.err,
       AllOf(HasSubstr("run.toml:3:"),

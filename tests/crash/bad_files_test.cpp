@@ -143,8 +143,15 @@ TEST_F(BadFiles, WithOneFlippedBitAreTold) {
 TEST_F(BadFiles, OfAnotherLengthAreTold) {
   for (const std::string& file : files_) {
     const std::string good = read_file(checkpoint() / file);
-    for (const size_t length : {size_t{0}, size_t{1}, size_t{7}, size_t{8}, size_t{9}, good.size() / 2, good.size() - 1}) {
-      EXPECT_THAT(refusal_of(file, good.substr(0, length)), HasSubstr((checkpoint() / file).string()))
+    for (const size_t length : {size_t{0},
+                                size_t{1},
+                                size_t{7},
+                                size_t{8},
+                                size_t{9},
+                                good.size() / 2,
+                                good.size() - 1}) {
+      EXPECT_THAT(refusal_of(file, good.substr(0, length)),
+                  HasSubstr((checkpoint() / file).string()))
           << length;
     }
     EXPECT_THAT(refusal_of(file, good + " "), HasSubstr((checkpoint() / file).string()));
@@ -178,8 +185,10 @@ TEST_F(BadFiles, OutsideOfTheFolderAreNotRead) {
   const fs::path outside = scenario_.work_dir() / "outside.safetensors";
   fs::copy_file(checkpoint() / kShard, outside);
 
-  for (const std::string& name :
-       {std::string("../outside.safetensors"), outside.string(), std::string("./") + kShard, std::string("..")}) {
+  for (const std::string& name : {std::string("../outside.safetensors"),
+                                  outside.string(),
+                                  std::string("./") + kShard,
+                                  std::string("..")}) {
     std::string text = index().dump();
     for (size_t at = 0; (at = text.find(kShard, at)) != std::string::npos; at += name.size()) {
       text.replace(at, std::string(kShard).size(), name);

@@ -104,8 +104,8 @@ class Tensors {
 Index write_all(const Tensors& tensors, const fs::path& folder) {
   std::vector<std::future<Index>> ranks;
   for (int rank = 0; rank < kRanks; ++rank) {
-    ranks.push_back(std::async(
-        std::launch::async, [&tensors, &folder, rank] { return tensors.write(folder, rank); }));
+    ranks.push_back(std::async(std::launch::async,
+                               [&tensors, &folder, rank] { return tensors.write(folder, rank); }));
   }
   std::vector<Index> parts;
   for (std::future<Index>& rank : ranks) {
@@ -192,7 +192,8 @@ Found look(const fs::path& work_dir) {
     std::error_code missing;
     for (const auto& entry : fs::directory_iterator(work_dir, missing)) {
       const std::string name = entry.path().filename().string();
-      const bool moved_away = name != name_of(entry.path()) && !fs::exists(work_dir / name_of(entry.path()));
+      const bool moved_away =
+          name != name_of(entry.path()) && !fs::exists(work_dir / name_of(entry.path()));
       if (moved_away || (!name.starts_with('.') && name != "last_checkpoint")) {
         out.versions[name_of(entry.path())] = version_of(entry.path());
       }

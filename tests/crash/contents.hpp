@@ -41,7 +41,8 @@ int version_of(const std::filesystem::path& checkpoint);
 struct Found {
   std::optional<int> last;              ///< the version that last_checkpoint leads to
   std::map<std::string, int> versions;  ///< of all checkpoints, by name
-  std::string problem;  ///< why it cannot go on, or what stands there that is no whole checkpoint; empty: nothing
+  std::string
+      problem;  ///< why it cannot go on, or what stands there that is no whole checkpoint; empty: nothing
 };
 
 Found look(const std::filesystem::path& work_dir);

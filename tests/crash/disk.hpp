@@ -60,8 +60,8 @@ class Disk {
     std::vector<Change> unsynced;  // from synced_names to names
   };
 
-  using Choice = std::vector<bool>;            // of a folder's unsynced changes, those that reach the disk
-  using Choices = std::map<size_t, Names>;     // by folder
+  using Choice = std::vector<bool>;  // of a folder's unsynced changes, those that reach the disk
+  using Choices = std::map<size_t, Names>;  // by folder
   enum class Contents { kSynced, kWritten, kZeros };
 
   [[nodiscard]] std::pair<size_t, std::string> parent_of(const std::string& path) const;

@@ -63,13 +63,18 @@ TEST_F(DiskTest, MayForgetTheNameOfASyncedFile) {
 TEST_F(DiskTest, MayKeepANameWithoutItsContentOrWithZerosInIt) {
   apply({kRoot, open(FileOp::kCreate, 1, "a"), sync(0), write(1, 0, "xyz")});
 
-  EXPECT_THAT(outcomes(),
-              UnorderedElementsAre(
-                  Tree{{"a", ""}}, Tree{{"a", "xyz"}}, Tree{{"a", std::string(3, '\0')}}));
+  EXPECT_THAT(
+      outcomes(),
+      UnorderedElementsAre(Tree{{"a", ""}}, Tree{{"a", "xyz"}}, Tree{{"a", std::string(3, '\0')}}));
 }
 
 TEST_F(DiskTest, KeepsWhatWasSyncedBeforeMoreCame) {
-  apply({kRoot, open(FileOp::kCreate, 1, "a"), write(1, 0, "xy"), sync(1), sync(0), write(1, 2, "z")});
+  apply({kRoot,
+         open(FileOp::kCreate, 1, "a"),
+         write(1, 0, "xy"),
+         sync(1),
+         sync(0),
+         write(1, 2, "z")});
 
   EXPECT_THAT(outcomes(),
               UnorderedElementsAre(
@@ -81,7 +86,8 @@ TEST_F(DiskTest, RenamesWholeOrNotAtAll) {
   apply({open(FileOp::kCreate, 2, "new"), write(2, 0, "2"), sync(2), sync(0)});
   apply({names(FileOp::kRename, "new", "old")});
 
-  EXPECT_THAT(outcomes(), UnorderedElementsAre(Tree{{"new", "2"}, {"old", "1"}}, Tree{{"old", "2"}}));
+  EXPECT_THAT(outcomes(),
+              UnorderedElementsAre(Tree{{"new", "2"}, {"old", "1"}}, Tree{{"old", "2"}}));
 }
 
 TEST_F(DiskTest, ExchangesWholeOrNotAtAll) {
@@ -89,7 +95,8 @@ TEST_F(DiskTest, ExchangesWholeOrNotAtAll) {
   apply({names(FileOp::kExchange, "a", "b")});
 
   EXPECT_THAT(outcomes(),
-              UnorderedElementsAre(Tree{{"a", std::nullopt}, {"b", ""}}, Tree{{"a", ""}, {"b", std::nullopt}}));
+              UnorderedElementsAre(Tree{{"a", std::nullopt}, {"b", ""}},
+                                   Tree{{"a", ""}, {"b", std::nullopt}}));
 }
 
 TEST_F(DiskTest, MayDoTheSecondOfTwoChangesAlone) {
@@ -103,8 +110,9 @@ TEST_F(DiskTest, MayKeepARenamedFolderWithoutWhatIsInIt) {
   apply({kRoot, names(FileOp::kMakeFolder, "a"), open(FileOp::kCreate, 1, "a/file"), sync(1)});
   apply({names(FileOp::kRename, "a", "b"), sync(0)});
 
-  EXPECT_THAT(outcomes(),
-              UnorderedElementsAre(Tree{{"b", std::nullopt}}, Tree{{"b", std::nullopt}, {"b/file", ""}}));
+  EXPECT_THAT(
+      outcomes(),
+      UnorderedElementsAre(Tree{{"b", std::nullopt}}, Tree{{"b", std::nullopt}, {"b/file", ""}}));
 }
 
 // What is deleted from a folder that was moved away, while the disk has it in its place still.

@@ -43,8 +43,8 @@ class FailingDisk : public testing::TestWithParam<Case> {
 
 /// Those that a save can do without: room is only asked for early, and what stays behind goes with the next save.
 bool may_fail(FileOp op) {
-  return op == FileOp::kReserve || op == FileOp::kOpen || op == FileOp::kClose || op == FileOp::kUnlink ||
-         op == FileOp::kRemoveFolder || op == FileOp::kMark;
+  return op == FileOp::kReserve || op == FileOp::kOpen || op == FileOp::kClose ||
+         op == FileOp::kUnlink || op == FileOp::kRemoveFolder || op == FileOp::kMark;
 }
 
 TEST_P(FailingDisk, LosesNothingAndSaysWhy) {
@@ -64,7 +64,8 @@ TEST_P(FailingDisk, LosesNothingAndSaysWhy) {
     if (journal[i].error == GetParam().error && !may_fail(journal[i].op)) {
       expect_report(outcome, moment);
       ++reports;
-      if (GetParam().when == kFailAt && journal[i].op != FileOp::kSync) {  // what was replaced stays until a sync
+      if (GetParam().when == kFailAt &&
+          journal[i].op != FileOp::kSync) {  // what was replaced stays until a sync
         EXPECT_THAT(leftovers(scenario_.work_dir()), testing::IsEmpty()) << moment;
       }
     }

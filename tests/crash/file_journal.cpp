@@ -15,7 +15,8 @@
 
 namespace {
 
-using namespace strata::test;  // NOLINT(google-build-using-namespace): this file is of it, but for libc's names
+using namespace strata::
+    test;  // NOLINT(google-build-using-namespace): this file is of it, but for libc's names
 
 /// The path below the watched folder; nothing for one outside, or in a program that is not watched.
 std::optional<std::string> watched(int at, const char* path) {
@@ -25,7 +26,8 @@ std::optional<std::string> watched(int at, const char* path) {
   }
   std::filesystem::path full(path);
   if (full.is_relative()) {
-    const std::string base = at == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/" + std::to_string(at);
+    const std::string base =
+        at == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/" + std::to_string(at);
     full = std::filesystem::read_symlink(base) / full;
   }
   const std::string clean = full.lexically_normal().string();
@@ -50,7 +52,8 @@ int open_file(int at, const char* path, int flags, mode_t mode) {
   }
   struct stat info = {};
   const bool there = ::fstatat(at, path, &info, 0) == 0;
-  Record draft{there || (flags & O_CREAT) == 0 ? FileOp::kOpen : FileOp::kCreate, 0, -1, 0, *below, {}, {}};
+  Record draft{
+      there || (flags & O_CREAT) == 0 ? FileOp::kOpen : FileOp::kCreate, 0, -1, 0, *below, {}, {}};
   return static_cast<int>(JournalWriter::get()->record(draft, [&](int64_t number) {
     const int fd = real(::openat, "openat")(at, path, flags, mode);
     if (fd >= 0) {
@@ -240,8 +243,7 @@ int fsync(int fd) {
   if (handle_of(fd) < 0) {
     return real(::fsync, "fsync")(fd);
   }
-  return static_cast<int>(
-      one_handle(FileOp::kSync, fd, 0, {}, [](int64_t) { return int64_t{0}; }));
+  return static_cast<int>(one_handle(FileOp::kSync, fd, 0, {}, [](int64_t) { return int64_t{0}; }));
 }
 
 int fdatasync(int fd) {
@@ -250,14 +252,13 @@ int fdatasync(int fd) {
 
 int renameat2(int at, const char* from, int at2, const char* to, unsigned flags) {
   const bool exchange = (flags & RENAME_EXCHANGE) != 0;
-  return two_paths(
-      exchange ? FileOp::kExchange : FileOp::kRename, at, from, at2, to, [&](int64_t) {
-        if (exchange && !JournalWriter::get()->exchanges()) {
-          errno = EINVAL;
-          return -1;
-        }
-        return real(::renameat2, "renameat2")(at, from, at2, to, flags);
-      });
+  return two_paths(exchange ? FileOp::kExchange : FileOp::kRename, at, from, at2, to, [&](int64_t) {
+    if (exchange && !JournalWriter::get()->exchanges()) {
+      errno = EINVAL;
+      return -1;
+    }
+    return real(::renameat2, "renameat2")(at, from, at2, to, flags);
+  });
 }
 
 int renameat(int at, const char* from, int at2, const char* to) {

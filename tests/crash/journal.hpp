@@ -53,7 +53,7 @@ std::string describe(const std::vector<Record>& journal, size_t number);
 std::vector<Record> read_journal(const std::filesystem::path& file);
 
 /// The environment that makes file_journal.so watch a program.
-inline constexpr const char* kWatchFolder = "STRATA_TEST_WATCH";  // absolute, without links in it
+inline constexpr const char* kWatchFolder = "STRATA_TEST_WATCH";    // absolute, without links in it
 inline constexpr const char* kJournalFile = "STRATA_TEST_JOURNAL";  // outside of that folder
 inline constexpr const char* kKillAt = "STRATA_TEST_KILL_AT";  // record; a write gets half through
 inline constexpr const char* kFailAt = "STRATA_TEST_FAIL_AT";  // record

@@ -17,7 +17,8 @@ namespace strata::test {
 namespace {
 
 constexpr int kMaxFiles = 65536;
-std::atomic<int64_t> handles[kMaxFiles];  // by descriptor: 1 + the record that opened it; 0: not watched
+std::atomic<int64_t>
+    handles[kMaxFiles];  // by descriptor: 1 + the record that opened it; 0: not watched
 
 int64_t number_from(const char* name) {
   const char* const text = ::getenv(name);
@@ -52,8 +53,9 @@ void set_handle(int fd, int64_t handle) {
 }
 
 JournalWriter* JournalWriter::get() {
-  static JournalWriter* const journal =
-      ::getenv(kJournalFile) == nullptr ? nullptr : new JournalWriter;  // lives as long as the program
+  static JournalWriter* const journal = ::getenv(kJournalFile) == nullptr
+                                            ? nullptr
+                                            : new JournalWriter;  // lives as long as the program
   return journal;
 }
 

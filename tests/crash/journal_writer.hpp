@@ -3,13 +3,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <dlfcn.h>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <regex>
 #include <string>
 
-#include <dlfcn.h>
 #include <sys/types.h>
 
 #include "journal.hpp"

@@ -41,7 +41,8 @@ class Judge {
 /// With and without a file system that can exchange two names.
 class PowerCut : public testing::TestWithParam<bool> {
  protected:
-  void run_driver(const Scenario::Environment& more = {}, const std::vector<std::string>& args = {}) {
+  void run_driver(const Scenario::Environment& more = {},
+                  const std::vector<std::string>& args = {}) {
     Scenario::Environment env = more;
     env.emplace_back(kNoExchange, GetParam() ? "0" : "1");
     const Outcome outcome = run(scenario_.driver(env, args));

@@ -32,8 +32,8 @@ class RealRun : public Scene {
     start.env.emplace_back(kWatchFolder, fs::canonical(path()).string() + "/work");
     start.env.emplace_back(kJournalFile, path("journal").string());
     const char* const asan = std::getenv("ASAN_OPTIONS");
-    start.env.emplace_back(
-        "ASAN_OPTIONS", std::string(asan == nullptr ? "" : asan) + ":verify_asan_link_order=0");
+    start.env.emplace_back("ASAN_OPTIONS",
+                           std::string(asan == nullptr ? "" : asan) + ":verify_asan_link_order=0");
     return run(start);
   }
 
@@ -52,7 +52,8 @@ TEST_F(RealRun, StopsSoonAfterAFullDiskAndKeepsTheCheckpointBefore) {
 
   EXPECT_EQ(outcome.code, 1) << outcome.err;
   EXPECT_THAT(outcome.err,
-              AllOf(HasSubstr("No space left on device"), HasSubstr(path("work/.iter_3.tmp-").string()),
+              AllOf(HasSubstr("No space left on device"),
+                    HasSubstr(path("work/.iter_3.tmp-").string()),
                     HasSubstr("model.safetensors")));
   EXPECT_EQ(last_iteration(), 2);
   EXPECT_LE(series("work", "iter").back(), 5);  // the next steps, not the 400th
@@ -60,11 +61,10 @@ TEST_F(RealRun, StopsSoonAfterAFullDiskAndKeepsTheCheckpointBefore) {
 }
 
 TEST_F(RealRun, IsToldByEachRankWhoseDiskFails) {
-  const Outcome outcome = watched(config(kSavesEachIteration),
-                                  {{kFailFrom, "0"},
-                                   {kFailErrno, std::to_string(EIO)},
-                                   {kFailPath, "-00002-of-00002"}},
-                                  {"--nproc", "2"});
+  const Outcome outcome =
+      watched(config(kSavesEachIteration),
+              {{kFailFrom, "0"}, {kFailErrno, std::to_string(EIO)}, {kFailPath, "-00002-of-00002"}},
+              {"--nproc", "2"});
 
   EXPECT_EQ(outcome.code, 1) << outcome.err;
   EXPECT_THAT(outcome.err,
@@ -92,8 +92,7 @@ TEST_F(RealRun, GoesOnAfterAKillDuringASave) {
   for (size_t i = 1; i < moments.size(); i += moments.size() / 3) {
     fs::remove_all(path("work"));
     fs::remove(path("journal"));
-    const Outcome killed =
-        watched(file, {{kKillAt, std::to_string(moments[i])}}, {"--nproc", "2"});
+    const Outcome killed = watched(file, {{kKillAt, std::to_string(moments[i])}}, {"--nproc", "2"});
     EXPECT_NE(killed.code, 0) << killed.err;
     EXPECT_GE(last_iteration(), 2);
 
@@ -148,7 +147,8 @@ TEST_F(SpoiltCheckpoint, IsNoStartForARun) {
 
 TEST_F(SpoiltCheckpoint, ThatLacksAFileIsNoStartForARun) {
   train(config(), "first");
-  for (const char* name : {"model.safetensors", "optimizer.safetensors", "index.json", "state.json"}) {
+  for (const char* name :
+       {"model.safetensors", "optimizer.safetensors", "index.json", "state.json"}) {
     const fs::path file = path("first/iter_3") / name;
     fs::rename(file, path("away"));
 

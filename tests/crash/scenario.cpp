@@ -17,7 +17,8 @@ namespace {
 fs::path make_folder() {
   const fs::path memory = "/dev/shm";
   std::string name =
-      ((fs::is_directory(memory) ? memory : fs::temp_directory_path()) / "strata-crash-XXXXXX").string();
+      ((fs::is_directory(memory) ? memory : fs::temp_directory_path()) / "strata-crash-XXXXXX")
+          .string();
   if (::mkdtemp(name.data()) == nullptr) {
     throw std::runtime_error("cannot make a folder for the test");
   }
@@ -95,9 +96,14 @@ std::string complaint(const Found& found, const Progress& progress) {
     return found.problem;
   }
   const auto check = [&](const std::string& what, int version, int promised) {
-    return version >= promised && version <= progress.begun
-               ? ""
-               : text(what, " is version ", version, ", not one of ", promised, " to ", progress.begun);
+    return version >= promised && version <= progress.begun ? ""
+                                                            : text(what,
+                                                                   " is version ",
+                                                                   version,
+                                                                   ", not one of ",
+                                                                   promised,
+                                                                   " to ",
+                                                                   progress.begun);
   };
   std::string out = check("last_checkpoint", found.last.value_or(0), progress.last);
   for (const auto& [name, version] : progress.versions) {
