@@ -9,7 +9,7 @@ AveragedReader::AveragedReader(const std::filesystem::path& checkpoint, std::str
     : all_(checkpoint, CheckpointReader::Take::kAll) {
   for (size_t i = 0; i < all_.tensors().size(); ++i) {
     const StoredTensor& weight = all_.tensors()[i];
-    if (all_.kind(i) != Kind::kParam && all_.kind(i) != Kind::kBuffer) {
+    if (!is_weight(all_.kind(i))) {
       continue;
     }
     const auto average = all_.find(text(weight.name, ".", state));

@@ -84,26 +84,6 @@ fs::path replace_in_two_moves(const fs::path& aside, const fs::path& dir) {
   return old;
 }
 
-/// Puts the folder under its name. Returns where the one is now that had it; nothing if none had.
-fs::path move_into_place(const fs::path& aside, const fs::path& dir) {
-  if (!fs::exists(dir)) {
-    fs::rename(aside, dir);
-    return {};
-  }
-  if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, dir.c_str(), RENAME_EXCHANGE) == 0) {
-    return aside;
-  }
-  if (!lacks_exchange(errno)) {
-    throw_errno("cannot replace", dir, errno);
-  }
-  return replace_in_two_moves(aside, dir);
-}
-
-fs::path full_path(const fs::path& dir) {
-  const fs::path full = fs::absolute(dir).lexically_normal();
-  return full.has_filename() ? full : full.parent_path();
-}
-
 /// What is replaced is deleted, so it has to be a checkpoint.
 void refuse_foreign(const fs::path& dir) {
   const bool folder = fs::is_directory(dir);
@@ -135,6 +115,25 @@ fs::path existing(const fs::path& dir, const char* file) {
 }
 
 }  // namespace
+
+fs::path move_into_place(const fs::path& aside, const fs::path& dir) {
+  if (!fs::exists(dir)) {
+    fs::rename(aside, dir);
+    return {};
+  }
+  if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, dir.c_str(), RENAME_EXCHANGE) == 0) {
+    return aside;
+  }
+  if (!lacks_exchange(errno)) {
+    throw_errno("cannot replace", dir, errno);
+  }
+  return replace_in_two_moves(aside, dir);
+}
+
+fs::path full_path(const fs::path& dir) {
+  const fs::path full = fs::absolute(dir).lexically_normal();
+  return full.has_filename() ? full : full.parent_path();
+}
 
 NewCheckpoint::NewCheckpoint(const fs::path& dir) : dir_(full_path(dir)), aside_(aside_of(dir_)) {
   as_io_error([&] {

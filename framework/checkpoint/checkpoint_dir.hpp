@@ -9,6 +9,15 @@
 
 namespace strata::checkpoint {
 
+/// Absolute, normal, without a slash at the end.
+std::filesystem::path full_path(const std::filesystem::path& dir);
+
+/// Puts a folder under its name. Both in the same folder, which is to be synced afterwards. Returns where one is now that
+/// had the name, to be removed when the disk has its successor; empty when there was none.
+/// Errors: STRATA_E_IO; std::filesystem::filesystem_error.
+std::filesystem::path move_into_place(const std::filesystem::path& aside,
+                                      const std::filesystem::path& dir);
+
 /// A checkpoint on its way to the disk, by the rank that publishes it. Everything is written and
 /// synced in a hidden folder beside its place; it appears whole, in one move, or not at all. [any]
 class NewCheckpoint {

@@ -15,10 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_weight(Kind kind) {
-  return kind == Kind::kParam || kind == Kind::kBuffer;
-}
-
 template <class... Parts>
 [[noreturn]] void refuse(const fs::path& file, const Parts&... parts) {
   throw Error(STRATA_E_FAILED, text(file.string(), " does not fit its index.json: ", parts...));

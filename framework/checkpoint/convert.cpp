@@ -12,6 +12,7 @@
 #include "strata/cpp/error.hpp"
 #include "strata/kit/cast.hpp"
 
+#include "checkpoint/checkpoint_dir.hpp"
 #include "checkpoint/dtype.hpp"
 #include "checkpoint/file_out.hpp"
 #include "checkpoint/safetensors_header.hpp"
@@ -35,19 +36,19 @@ struct Room {
   std::array<double, kPiece> cast;
 };
 
-void put_pieces(
-    const TensorReader& reader, size_t tensor, int32_t dtype, Room& room, const Put& put) {
+void put_pieces(const TensorReader& reader, size_t tensor, int32_t dtype, const Put& put) {
+  const auto room = std::make_unique<Room>();
   const StoredTensor& info = reader.tensors()[tensor];
   const int64_t elements = info.elements();
   for (int64_t begin = 0; begin < elements; begin += kPiece) {
     const int64_t count = std::min(kPiece, elements - begin);
     const auto bytes = static_cast<size_t>(count * size_of(dtype));
-    reader.read(tensor, begin, count, room.stored.data());
+    reader.read(tensor, begin, count, room->stored.data());
     if (dtype == info.dtype) {
-      put({reinterpret_cast<const std::byte*>(room.stored.data()), bytes});
+      put({reinterpret_cast<const std::byte*>(room->stored.data()), bytes});
     } else {
-      kit::cast(room.cast.data(), dtype, room.stored.data(), info.dtype, count);
-      put({reinterpret_cast<const std::byte*>(room.cast.data()), bytes});
+      kit::cast(room->cast.data(), dtype, room->stored.data(), info.dtype, count);
+      put({reinterpret_cast<const std::byte*>(room->cast.data()), bytes});
     }
   }
 }
@@ -87,7 +88,7 @@ void check_place(const fs::path& dir, bool replace) {
   }
 }
 
-// Removed again unless it was moved away.
+// Removed again, or what it changed places with.
 class Folder {
  public:
   explicit Folder(fs::path path) : path_(std::move(path)) {
@@ -109,29 +110,23 @@ class Folder {
   fs::path path_;
 };
 
-void publish(const fs::path& aside, const fs::path& dir) {
-  sync_folder(aside);
-  if (fs::exists(dir)) {
-    const Folder old(aside_of(dir.parent_path() / (dir.filename().string() + ".old")));
-    fs::rename(dir, old.path());  // onto the empty folder
-    fs::rename(aside, dir);
-  } else {
-    fs::rename(aside, dir);
-  }
-  sync_folder(dir.parent_path());
-}
-
 }  // namespace
+
+TensorSource source_of(const TensorReader& reader,
+                       size_t tensor,
+                       const std::string& name,
+                       std::optional<int32_t> dtype) {
+  const StoredTensor& stored = reader.tensors()[tensor];
+  const int32_t to = dtype && is_floating(stored.dtype) ? *dtype : stored.dtype;
+  return {name, to, stored.shape, nullptr, [&reader, tensor, to](const Put& put) {
+            put_pieces(reader, tensor, to, put);
+          }};
+}
 
 std::vector<TensorSource> sources_of(const TensorReader& reader, std::optional<int32_t> dtype) {
   std::vector<TensorSource> out;
-  const auto room = std::make_shared<Room>();
   for (size_t i = 0; i < reader.tensors().size(); ++i) {
-    const StoredTensor& stored = reader.tensors()[i];
-    const int32_t to = dtype && is_floating(stored.dtype) ? *dtype : stored.dtype;
-    out.push_back({stored.name, to, stored.shape, nullptr, [&reader, i, to, room](const Put& put) {
-                     put_pieces(reader, i, to, *room, put);
-                   }});
+    out.push_back(source_of(reader, i, reader.tensors()[i].name, dtype));
   }
   return out;
 }
@@ -156,7 +151,7 @@ std::vector<HfShard> plan_hf_shards(std::span<const TensorSource> tensors, uint6
 
 void write_hf_folder(const fs::path& dir, const std::vector<HfShard>& shards, bool replace) {
   try {
-    const fs::path full = fs::absolute(dir / "").lexically_normal().parent_path();
+    const fs::path full = full_path(dir);
     check_place(full, replace);
     const Folder aside(aside_of(full));
     for (const HfShard& shard : shards) {
@@ -165,7 +160,10 @@ void write_hf_folder(const fs::path& dir, const std::vector<HfShard>& shards, bo
     if (shards.size() > 1) {
       write_text(aside.path() / kIndex, index_of(shards));
     }
-    publish(aside.path(), full);
+    sync_folder(aside.path());
+    const fs::path old = move_into_place(aside.path(), full);
+    sync_folder(full.parent_path());
+    fs::remove_all(old);
   } catch (const fs::filesystem_error& e) {
     throw Error(STRATA_E_IO, e.what());
   }

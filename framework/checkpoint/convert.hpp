@@ -13,9 +13,15 @@
 
 namespace strata::checkpoint {
 
-/// All tensors of `reader`, to be written by write_safetensors() and its like. They are read, cast and put in pieces of at
-/// most a MiB when their turn comes; nothing of the size of a tensor is allocated. One at a time. Borrows `reader`.
-/// dtype: that floating-point tensors are cast to, rounded to nearest even; absent: all stay as they are.
+/// One tensor of `reader`, to be written as `name` by write_safetensors() and its like. It is read, cast and put in pieces
+/// of at most a MiB when its turn comes; nothing of the size of a tensor is allocated. Borrows `reader`.
+/// dtype: that a floating-point tensor is cast to, rounded to nearest even; absent: it stays as it is.
+TensorSource source_of(const TensorReader& reader,
+                       size_t tensor,
+                       const std::string& name,
+                       std::optional<int32_t> dtype = {});
+
+/// The same for all of them, under their names.
 std::vector<TensorSource> sources_of(const TensorReader& reader, std::optional<int32_t> dtype = {});
 
 /// One file of a Hugging Face folder.

@@ -17,6 +17,11 @@ enum class Kind {
   kRank     ///< "rank1/…": of one rank; of use on the same number of ranks alone
 };
 
+/// Whether a model is made of such.
+inline bool is_weight(Kind kind) {
+  return kind == Kind::kParam || kind == Kind::kBuffer;
+}
+
 /// A stretch of the flattened row-major tensor, in elements.
 struct Chunk {
   std::string file;

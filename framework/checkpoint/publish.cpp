@@ -1,8 +1,6 @@
 // Collects the parts of a published file and names it.
 #include "checkpoint/publish.hpp"
 
-#include <algorithm>
-#include <span>
 #include <system_error>
 
 #include <nlohmann/json.hpp>
@@ -12,7 +10,7 @@
 #include "checkpoint/averaged_reader.hpp"
 #include "checkpoint/checkpoint_dir.hpp"
 #include "checkpoint/checkpoint_reader.hpp"
-#include "checkpoint/dtype.hpp"
+#include "checkpoint/convert.hpp"
 #include "checkpoint/file_out.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "checkpoint/sha256.hpp"
@@ -24,23 +22,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::string_view kAverage = "ema";  // the state of averages, as MMEngine has one kind
-constexpr int64_t kPiece = 1 << 20;           // elements that are in memory at a time
-
-// One tensor of a reader, put piece by piece.
-TensorSource source_of(const TensorReader& reader, size_t tensor, const std::string& name) {
-  const StoredTensor& stored = reader.tensors()[tensor];
-  return {name, stored.dtype, stored.shape, nullptr, [&reader, tensor](const Put& put) {
-            const StoredTensor& t = reader.tensors()[tensor];
-            const auto element = static_cast<int64_t>(dtype_bytes(t.dtype));
-            const int64_t all = t.elements();
-            std::vector<std::byte> piece(static_cast<size_t>(std::min(all, kPiece) * element));
-            for (int64_t at = 0; at < all; at += kPiece) {
-              const int64_t n = std::min(kPiece, all - at);
-              reader.read(tensor, at, n, piece.data());
-              put(std::span(piece).first(static_cast<size_t>(n * element)));
-            }
-          }};
-}
 
 class Collector {
  public:
@@ -79,8 +60,7 @@ class Collector {
   void add_trained() {
     for (size_t i = 0; i < all_.tensors().size(); ++i) {
       const std::string& name = all_.tensors()[i].name;
-      const bool weight = all_.kind(i) == Kind::kParam || all_.kind(i) == Kind::kBuffer;
-      if (weight && all_.find(text(name, ".", kAverage))) {
+      if (is_weight(all_.kind(i)) && all_.find(text(name, ".", kAverage))) {
         tensors.push_back(source_of(all_, i, "ema_state_dict." + name));
       }
     }
@@ -120,8 +100,7 @@ class Collector {
 }  // namespace
 
 fs::path publish(const fs::path& checkpoint, const std::vector<std::string>& keys) {
-  const fs::path full = fs::absolute(checkpoint).lexically_normal();
-  const fs::path dir = full.has_filename() ? full : full.parent_path();
+  const fs::path dir = full_path(checkpoint);
   Collector collector(dir);
   for (const std::string& key : keys) {
     collector.add(key);

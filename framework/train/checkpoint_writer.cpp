@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 
 #include "checkpoint/last_checkpoint.hpp"
 #include "train/estimate.hpp"
@@ -37,16 +36,10 @@ Error failure_of(const std::exception& e) {
   return error != nullptr ? *error : Error(STRATA_E_FAILED, e.what());
 }
 
-std::string failure_text(const Error& e) {
-  return kFailed + nlohmann::json{e.code(), e.message(), e.where()}.dump(
-                       -1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 // Throws if the other rank told of a failure; else what it told.
 std::string content_of(const std::string& told) {
   if (told.front() == kFailed) {
-    const auto e = nlohmann::json::parse(told.substr(1));
-    throw Error(e[0].get<strata_rc>(), e[1].get<std::string>(), e[2].get<std::string>());
+    throw error_from(told.substr(1));
   }
   return told.substr(1);
 }
@@ -168,7 +161,7 @@ void CheckpointWriter::lead(Job& job) {
     publish(job, checkpoint::merge(std::move(parts)));
     session_.store()->set(job.key + "end", std::string(1, kDone));
   } catch (const std::exception& e) {
-    session_.store()->set(job.key + "end", failure_text(failure_of(e)));
+    session_.store()->set(job.key + "end", kFailed + error_text(failure_of(e)));
     throw;
   }
 }
@@ -180,9 +173,10 @@ void CheckpointWriter::follow(Job& job) {
   try {
     told = kDone + checkpoint::encode_index(write_files(job));
   } catch (const std::exception& e) {
-    Error failure = failure_of(e);
-    told = failure_text(
-        Error(failure.code(), text("rank ", rank, ": ", failure.message()), failure.where()));
+    const Error failure = failure_of(e);
+    told = kFailed +
+           error_text(Error(
+               failure.code(), text("rank ", rank, ": ", failure.message()), failure.where()));
   }
   session_.store()->set(text(job.key, rank), told);
   content_of(hear(job.key + "end"));

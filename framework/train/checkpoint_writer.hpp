@@ -77,7 +77,7 @@ class CheckpointWriter {
   std::thread thread_;
   std::unique_ptr<Job> job_;
   int64_t started_ = 0;  // the same on all ranks
-  std::mutex mutex_;     // of the three below
+  std::mutex mutex_;     // of the next three; failure_ is read once failed_ says so
   bool running_ = false;
   std::vector<std::function<void()>> actions_;
   std::optional<Error> failure_;

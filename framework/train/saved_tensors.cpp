@@ -212,14 +212,8 @@ void SavedTensors::take_own(const Item& item, Captured& out) {
       continue;
     }
     std::byte* const data = out.memory.take(piece.count * element);
-    for (int64_t done = 0; done < piece.count;) {  // views may cut what the plan has in one
-      const int64_t at = piece.offset + done;
-      const optim::StateSlice& s = slice_at(item, at);
-      const int64_t n = std::min(piece.count - done, s.param_offset + s.count - at);
-      std::memcpy(data + done * element,
-                  static_cast<const std::byte*>(s.data) + (at - s.param_offset) * element,
-                  static_cast<size_t>(n * element));
-      done += n;
+    if (piece.count > 0) {
+      std::memcpy(data, own(item, piece.offset), static_cast<size_t>(piece.count * element));
     }
     add(item, piece.offset, piece.count, data, out);
   }
@@ -253,18 +247,14 @@ void SavedTensors::take_gathered(const Item& item, Captured& out) {
   }
 }
 
-const optim::StateSlice& SavedTensors::slice_at(const Item& item, int64_t offset) const {
+// A piece of the plan lies in one slice: it is what its rank told of.
+const std::byte* SavedTensors::own(const Item& item, int64_t offset) const {
   for (const optim::StateSlice& s : own_.at({item.param, item.slot})) {
     if (s.param_offset <= offset && offset < s.param_offset + s.count) {
-      return s;
+      return static_cast<const std::byte*>(s.data) + (offset - s.param_offset) * size_of(s.dtype);
     }
   }
   throw run_error("this rank no longer holds element ", offset, " of ", item.name);
-}
-
-const std::byte* SavedTensors::own(const Item& item, int64_t offset) const {
-  const optim::StateSlice& s = slice_at(item, offset);
-  return static_cast<const std::byte*>(s.data) + (offset - s.param_offset) * size_of(s.dtype);
 }
 
 void SavedTensors::take_scope(const Item& item, Captured& out) {

@@ -95,7 +95,6 @@ class SavedTensors {
   void take_scope(const Item& item, Captured& out);
   void put_rows(const Item& item, const at::Tensor& value, Captured& out) const;
   void add(const Item& item, int64_t begin, int64_t count, std::byte* data, Captured& out) const;
-  [[nodiscard]] const optim::StateSlice& slice_at(const Item& item, int64_t offset) const;
   [[nodiscard]] const std::byte* own(const Item& item, int64_t offset) const;
   void enter_scope(int32_t unit);
   void leave_scope();

@@ -5,11 +5,19 @@
 
 #include <nlohmann/json.hpp>
 
-#include "strata/cpp/error.hpp"
-
 namespace strata::train {
 
 using nlohmann::json;
+
+std::string error_text(const Error& e) {
+  return json{e.code(), e.message(), e.where()}.dump(
+      -1, ' ', false, json::error_handler_t::replace);
+}
+
+Error error_from(const std::string& text) {
+  const json e = json::parse(text);
+  return {e[0].get<strata_rc>(), e[1].get<std::string>(), e[2].get<std::string>()};
+}
 
 void share_failure(Session& session, const std::function<void()>& body) {
   std::optional<Error> failure;
@@ -21,19 +29,14 @@ void share_failure(Session& session, const std::function<void()>& body) {
     }
     failure = e;
   }
-  json told = json::array();
-  if (failure.has_value()) {
-    told = {failure->code(), failure->message(), failure->where()};
-  }
-  const json heard = json::parse(
-      session.world().broadcast_text(told.dump(-1, ' ', false, json::error_handler_t::replace)));
+  const std::string heard =
+      session.world().broadcast_text(failure.has_value() ? error_text(*failure) : std::string());
   if (failure.has_value()) {
     throw Error(*failure);
   }
   if (!heard.empty()) {
-    throw Error(heard[0].get<strata_rc>(),
-                "rank 0: " + heard[1].get<std::string>(),
-                heard[2].get<std::string>());
+    const Error e = error_from(heard);
+    throw Error(e.code(), "rank 0: " + e.message(), e.where());
   }
 }
 
