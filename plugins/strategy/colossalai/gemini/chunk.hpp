@@ -1,0 +1,146 @@
+// A chunk: parameters in one flat buffer, cut over ranks, whose memory gradients take over.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "strata/cpp/params.hpp"
+#include "strata/kit/flat_layout.hpp"
+#include "strata/kit/mesh.hpp"
+
+#include "pools.hpp"
+
+namespace strata::colossalai {
+
+struct STRATA_HIDDEN ChunkSpec {
+  const kit::Mesh* mesh = nullptr;  // outlives the chunk
+  int32_t value_dtype =
+      STRATA_F32;  // parameters compute in it; gradients travel and are kept in it
+  int32_t master_dtype = STRATA_F32;  // the optimizer updates in it
+  bool has_master = true;             // false: the optimizer works on the values
+  bool keeps_values =
+      false;  // the own values stay beside their gradients: 2 bytes more under half types
+  Pool home = Pool::kDevice;   // of the own values between uses
+  Pool optim = Pool::kDevice;  // of masters, states and reduced gradients
+};
+
+/// What lies where in the course of a step, for each of the N shards:
+///
+///   between uses     the own values, in the home pool, beside the master
+///   in use           all values, in the device pool; the own shard has moved in
+///   after backward   each parameter's gradient over its values, as soon as nobody reads these any more
+///   reduced          the own gradients, in the optimizer's pool; no values but the master
+///   after the update the own values again, made from the master
+///
+/// With half-precision values and Adam that is 2 + 4 + 8 bytes a parameter at any time, beside chunks in use. A chunk that is
+/// needed once more while it has no values (a second micro-batch, a recomputed unit) takes them from the master.
+///
+/// Calls that communicate come in the same order on all ranks. [main], [autograd]
+class STRATA_HIDDEN Chunk {
+ public:
+  /// Binds the parameters. In materialize().
+  Chunk(strata_runtime* runtime, kit::FlatLayout layout, const ChunkSpec& spec, Pools& pools);
+
+  /// Lets the host write initial or stored values of the own shard.
+  void fill();
+
+  [[nodiscard]] const kit::FlatLayout& layout() const { return layout_; }
+
+  [[nodiscard]] const ChunkSpec& spec() const { return spec_; }
+
+  /// Bytes of all values, and of one rank's.
+  [[nodiscard]] int64_t whole_bytes() const { return layout_.numel() * size_of(spec_.value_dtype); }
+
+  [[nodiscard]] int64_t shard_bytes() const { return layout_.shard * size_of(spec_.value_dtype); }
+
+  // --- values ---
+
+  /// Whether all values are there, or under way, but for those that gradients have taken the place of.
+  [[nodiscard]] bool whole() const { return has_values_; }
+
+  /// Starts bringing all values; nothing when they are there. It holds no gradients.
+  void gather_begin();
+  void gather_end();
+
+  [[nodiscard]] bool gathering() const { return static_cast<bool>(gathering_); }
+
+  /// Lets all values go; the own ones go home, or stay with the master alone while gradients of this step have their place.
+  /// It holds no gradients.
+  void release();
+  /// Moves home, with the own values if they are there.
+  void move_home(Pool home);
+
+  [[nodiscard]] Pool home() const { return spec_.home; }
+
+  /// Whether the own values lie at home.
+  [[nodiscard]] bool at_home() const { return values_[place(spec_.home)].resident(); }
+
+  /// Masters, gradients and states count in this pool from now on.
+  void move_optim(Pool pool);
+
+  /// What was written to whole values, into the own shard.
+  void adopt();
+  /// Masters were written to: whole values go, the own ones are made anew.
+  void refresh();
+
+  // --- gradients ---
+
+  /// Puts the gradient of the parameter in a slot over its values, or adds it to the one there.
+  void take(size_t slot);
+
+  /// Whether the slot holds a gradient and not values.
+  [[nodiscard]] bool taken(size_t slot) const { return taken_[slot] != 0; }
+
+  [[nodiscard]] bool holds_gradients() const { return n_taken_ > 0; }
+
+  /// Sums over ranks, parameters without a gradient as zeros, and adds to the sum of this step. Ends with no whole buffer.
+  void reduce_begin();
+  void reduce_end();
+
+  [[nodiscard]] bool reducing() const { return under_way_; }
+
+  /// Whether reduce_end() would have to wait.
+  [[nodiscard]] bool busy() const { return static_cast<bool>(reducing_); }
+
+  // --- updates ---
+
+  /// Before an update: gradients and masters are where the optimizer looks for them.
+  void step_begin();
+  /// After it, or after it was skipped.
+  void step_end();
+  /// After a failure: gradients are forgotten, values are those of the master.
+  void abandon() noexcept;
+
+  void put_view(const OptimViewSink& out) const;
+
+ private:
+  static size_t place(Pool pool) { return static_cast<size_t>(pool); }
+
+  [[nodiscard]] std::byte* own() const;  // in the whole buffer
+  void drop_whole();
+  void restore_values();
+  void drop_values();
+  void forget_gradients();
+  void copy(std::byte* to, Pool to_pool, const std::byte* from, Pool from_pool, int64_t bytes);
+
+  strata_runtime* runtime_;
+  Params params_;
+  Pools* pools_;
+  kit::FlatLayout layout_;
+  ChunkSpec spec_;
+  PooledBuffer whole_;                  // always in the device pool
+  std::array<PooledBuffer, 2> values_;  // the own values, by pool; absent without a master
+  PooledBuffer master_;
+  PooledBuffer grad_;
+  PooledBuffer scratch_;  // of a mesh with replicas
+  Work gathering_;
+  Work reducing_;
+  std::vector<uint8_t> taken_;  // by slot
+  size_t n_taken_ = 0;
+  bool has_values_ = false;
+  bool under_way_ = false;
+  bool has_grad_ = false;  // grad_ holds a sum of this step
+};
+
+}  // namespace strata::colossalai
