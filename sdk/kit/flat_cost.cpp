@@ -23,6 +23,7 @@ FlatCost& FlatCost::operator+=(const FlatCost& other) {
                       &FlatCost::values,
                       &FlatCost::grads,
                       &FlatCost::scratch,
+                      &FlatCost::staged,
                       &FlatCost::gather,
                       &FlatCost::reduce,
                       &FlatCost::publish,
@@ -36,7 +37,7 @@ FlatCost cost_of(const FlatLayout& layout, const ShardSpec& spec, int64_t states
   FlatCost cost;
   const int64_t whole_values = layout.numel() * size_of(spec.value_dtype);
   const int64_t gather = (layout.shards - 1) * layout.shard * size_of(spec.value_dtype);
-  const bool aliased = spec.resident && spec.value_dtype == spec.master_dtype;
+  const bool aliased = spec.resident && spec.value_dtype == spec.master_dtype && !spec.host_update;
   cost.param_bytes = aliased ? 0 : layout.shard * size_of(spec.master_dtype);
   if (spec.resident) {
     cost.param_bytes += whole_values;
@@ -54,6 +55,7 @@ FlatCost cost_of(const FlatLayout& layout, const ShardSpec& spec, int64_t states
   cost.grads = spec.full_grads ? 0 : whole_grads;
   cost.optim_bytes = layout.shard * (spec.master_dtype == STRATA_F64 ? 8 : 4) * states;
   cost.scratch = spec.mesh->needs_scratch() ? whole_grads : 0;
+  cost.staged = spec.host_update ? layout.shard * size_of(spec.master_dtype) : 0;
   cost.reduce = reduce_bytes(*spec.mesh, layout.shard * size_of(spec.reduce_dtype));
   return cost;
 }

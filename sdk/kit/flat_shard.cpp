@@ -46,6 +46,9 @@ void FlatShard::make_gradient_buffers() {
     full_grad_ = Buffer(runtime_, whole, STRATA_BUFFER_EVICTED, "unit_grad");
     grad_ = Buffer(runtime_, shard_bytes(spec_.grad_dtype), 0, "grad");
   }
+  if (spec_.host_update) {
+    staged_ = Buffer(runtime_, shard_bytes(spec_.master_dtype), STRATA_BUFFER_EVICTED, "comm");
+  }
   if (spec_.mesh->needs_scratch()) {
     scratch_ = Buffer(runtime_, whole, STRATA_BUFFER_EVICTED, "comm");
   }
@@ -129,7 +132,8 @@ void FlatShard::evict() {
   }
 }
 
-void FlatShard::publish() {
+void FlatShard::publish_begin() {
+  publish_end();
   if (!spec_.resident || !spec_.trainable) {
     return;
   }
@@ -137,10 +141,13 @@ void FlatShard::publish() {
     cast(own_values(), spec_.value_dtype, master_.data(), spec_.master_dtype, layout_.shard);
   }
   if (spec_.mesh->shards() > 1) {
-    spec_.mesh->shard_group()
-        .all_gather(own_values(), full_.data(), layout_.shard, spec_.value_dtype)
-        .wait();
+    publishing_ = spec_.mesh->shard_group().all_gather(
+        own_values(), full_.data(), layout_.shard, spec_.value_dtype);
   }
+}
+
+void FlatShard::publish_end() {
+  publishing_.wait();
 }
 
 void FlatShard::adopt() {
@@ -203,6 +210,19 @@ void FlatShard::reduce_end() {
   full_grad_.evict();
 }
 
+std::byte* FlatShard::own_gradients() const {
+  return spec_.full_grads ? full_grad_.data() + spec_.mesh->shard() * shard_bytes(spec_.grad_dtype)
+                          : grad_.data();
+}
+
+void FlatShard::stage_gradients() {
+  if (!staged_) {
+    return;
+  }
+  staged_.make_resident();
+  cast(staged_.data(), spec_.master_dtype, own_gradients(), spec_.grad_dtype, layout_.shard);
+}
+
 void FlatShard::clear_gradients() {
   has_grad_ = false;
   pending_ = false;
@@ -211,11 +231,15 @@ void FlatShard::clear_gradients() {
   if (full_grad_ && !spec_.full_grads) {
     full_grad_.evict();
   }
+  if (staged_) {
+    staged_.evict();
+  }
 }
 
 void FlatShard::abandon() noexcept {
   gathering_ = Work();
   reducing_ = Work();
+  publishing_ = Work();
   try {
     if (scratch_) {
       scratch_.evict();
@@ -238,9 +262,10 @@ void FlatShard::put_view(const OptimViewSink& out) const {
   view.value = aliased() ? full_.c() : master_.c();
   view.value_offset = aliased() ? shard * shard_bytes(spec_.master_dtype) : 0;
   view.value_dtype = spec_.master_dtype;
-  view.grad = spec_.full_grads ? full_grad_.c() : grad_.c();
-  view.grad_offset = spec_.full_grads ? shard * shard_bytes(spec_.grad_dtype) : 0;
-  view.grad_dtype = spec_.grad_dtype;
+  const bool whole = spec_.full_grads && !staged_;
+  view.grad = staged_ ? staged_.c() : whole ? full_grad_.c() : grad_.c();
+  view.grad_offset = whole ? shard * shard_bytes(spec_.grad_dtype) : 0;
+  view.grad_dtype = staged_ ? spec_.master_dtype : spec_.grad_dtype;
   view.numel = layout_.shard;
   view.segments = segments.data();
   view.n_segments = segments.size();

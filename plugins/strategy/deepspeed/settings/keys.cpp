@@ -5,8 +5,9 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <tuple>
+
+#include "strata/kit/nearest.hpp"
 
 #include "json_file.hpp"
 
@@ -24,22 +25,6 @@ std::vector<Key> all_rows() {
     std::move(some.begin(), some.end(), std::back_inserter(all));
   }
   return all;
-}
-
-/// Levenshtein distance.
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 double bound(std::string_view words) {
@@ -135,18 +120,14 @@ const Key* find_key(std::string_view section, std::string_view name) {
 }
 
 std::optional<std::string_view> nearest_key(std::string_view section, std::string_view name) {
-  std::optional<std::string_view> best;
-  size_t closest = name.size() / 3 + 1;  // further off is a guess
+  std::vector<std::string_view> known;
   for (const Key& key : keys()) {
-    if (key.section != section) {
-      continue;
-    }
-    if (const size_t d = distance(name, key.name); d <= closest && (!best || d < closest)) {
-      best = key.name;
-      closest = d;
+    if (key.section == section) {
+      known.emplace_back(key.name);
     }
   }
-  return best;
+  const std::string_view best = kit::nearest(name, known);
+  return best.empty() ? std::nullopt : std::optional(best);
 }
 
 void check_value(const Key& key, const Value& value) {

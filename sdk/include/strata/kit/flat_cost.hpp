@@ -15,6 +15,7 @@ struct STRATA_HIDDEN FlatCost {
   int64_t values = 0;    // whole values that come and go
   int64_t grads = 0;     // whole gradients until they are reduced
   int64_t scratch = 0;   // of a hybrid mesh while it reduces
+  int64_t staged = 0;    // gradients copied for an update in the host's memory
   int64_t gather = 0;    // sent by one gather
   int64_t reduce = 0;    // sent by one reduction
   int64_t publish = 0;   // sent after an update

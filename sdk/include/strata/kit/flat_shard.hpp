@@ -22,6 +22,9 @@ struct STRATA_HIDDEN ShardSpec {
   bool resident = false;  // values stay whole between uses
   bool full_grads =
       false;  // gradients stay whole until one reduction closes the step; reduce_dtype == grad_dtype
+  /// The update works in the host's memory: masters lie there, apart from the values, and gradients are copied there
+  /// for it.
+  bool host_update = false;
 
   bool operator==(const ShardSpec&) const = default;
 };
@@ -33,7 +36,7 @@ ShardSpec effective(ShardSpec spec);
 ///
 /// Memory, in the tags of the byte account: "shard" own shard of the masters; "param" whole values that stay; "unit"
 /// whole values between gather and evict; "grad" what the optimizer reads; "unit_grad" whole gradients until reduced;
-/// "comm" scratch of a hybrid mesh.
+/// "comm" scratch of a hybrid mesh, and gradients copied for a host update.
 class STRATA_HIDDEN FlatShard {
  public:
   /// Makes the buffers and binds the parameters' values. In materialize().
@@ -62,8 +65,20 @@ class STRATA_HIDDEN FlatShard {
 
   /// Lets the whole values go. Nothing for a resident piece.
   void evict();
+
   /// After an update: brings the whole values of a resident piece up to date. Collective.
-  void publish();
+  void publish() {
+    publish_begin();
+    publish_end();
+  }
+
+  /// The same in two: values are not to be used, nor the own shard written to, until the end.
+  void publish_begin();
+  void publish_end();
+
+  /// After the own shard was written to otherwise, the same. Collective.
+  void values_changed() { publish(); }
+
   /// Takes what was written to the whole values into the own shard.
   void adopt();
 
@@ -83,6 +98,10 @@ class STRATA_HIDDEN FlatShard {
   /// Whether reduce_end() would have to wait.
   [[nodiscard]] bool busy() const { return static_cast<bool>(reducing_); }
 
+  /// Before an update, in the types of the masters: copies the own gradients to where a host update reads them; nothing
+  /// for another.
+  void stage_gradients();
+
   /// After an update: what comes next replaces what is there.
   void clear_gradients();
   /// After a failure: ends what is under way, forgets gradients, evicts.
@@ -93,10 +112,11 @@ class STRATA_HIDDEN FlatShard {
 
  private:
   [[nodiscard]] bool aliased() const {
-    return spec_.resident && spec_.value_dtype == spec_.master_dtype;
+    return spec_.resident && spec_.value_dtype == spec_.master_dtype && !spec_.host_update;
   }
 
   [[nodiscard]] std::byte* own_values() const;
+  [[nodiscard]] std::byte* own_gradients() const;
 
   [[nodiscard]] int64_t shard_bytes(int32_t dtype) const { return layout_.shard * size_of(dtype); }
 
@@ -111,10 +131,12 @@ class STRATA_HIDDEN FlatShard {
   Buffer full_;
   Buffer master_;  // absent when aliased(): then a slice of full_
   Buffer full_grad_;
-  Buffer grad_;  // absent with full_grads
+  Buffer grad_;    // absent with full_grads
+  Buffer staged_;  // of a host update
   Buffer scratch_;
   Work gathering_;
   Work reducing_;
+  Work publishing_;
   std::vector<uint8_t> taken_;  // per slot: full_grad_ holds its gradient
   bool pending_ = false;
   bool under_way_ = false;
