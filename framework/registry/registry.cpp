@@ -28,6 +28,13 @@ std::string path_of(const config::Value& table) {
   return table.path().empty() ? "this table" : table.path();
 }
 
+/// Whether `plugin` of a table is the id of one that was found; a type may have a key of that name itself.
+bool names_plugin(const plugin::Found& found, const config::Value& value) {
+  return value.is_text() && std::ranges::any_of(found.plugins, [&](const plugin::Candidate& c) {
+           return c.manifest.id == value.as_text();
+         });
+}
+
 /// Refuses an object that the host could not use or destroy.
 void check_object(const strata_object& object) {
   if (object.self == nullptr || object.vtbl == nullptr) {
@@ -54,6 +61,12 @@ Error explained(const Error& e, const Type& type, const config::Value& table) {
 
 std::string Type::name() const {
   return std::string(border::view(desc->name));
+}
+
+bool Type::has_field(std::string_view name) const {
+  return std::any_of(desc->fields, desc->fields + desc->n_fields, [&](const strata_field& field) {
+    return border::view(field.name) == name;
+  });
 }
 
 std::vector<config::FieldSpec> Type::fields() const {
@@ -100,8 +113,15 @@ Type Registry::find(std::string_view kind, const config::Value& table) const {
                                      : fmt::format("known: {}", fmt::join(known, ", ")));
   }
   table.mark_read();
-  const auto plugin = table.get_or<std::string>("plugin", "");
-  return find({kind, type->as_text(), plugin, type->where()});
+  const config::Value* plugin = table.child("plugin");
+  if (plugin != nullptr && !names_plugin(found_, *plugin)) {
+    if (const Type own = find({kind, type->as_text(), {}, type->where()});
+        own.has_field("plugin")) {
+      return own;
+    }
+  }
+  const auto id = table.get_or<std::string>("plugin", "");
+  return find({kind, type->as_text(), id, type->where()});
 }
 
 void Registry::check_keys(const Type& type,

@@ -24,6 +24,7 @@ struct Type {
   const strata_type_desc* desc;
 
   [[nodiscard]] std::string name() const;
+  [[nodiscard]] bool has_field(std::string_view name) const;
   /// The configuration keys. Errors: STRATA_E_CONFIG for fields that the plugin describes wrongly.
   [[nodiscard]] std::vector<config::FieldSpec> fields() const;
 };
@@ -49,8 +50,8 @@ class Registry {
   ///         does not load.
   [[nodiscard]] Type find(const Request& request) const;
 
-  /// The type that a table names by its keys `type` and `plugin`. Errors: also for a table without
-  /// `type`.
+  /// The type that a table names by its keys `type` and `plugin`. The latter is the type's own key where it has one of
+  /// that name and no plugin has the id. Errors: also for a table without `type`.
   [[nodiscard]] Type find(std::string_view kind, const config::Value& table) const;
 
   /// Makes the object that a table describes: checks its keys against the type's fields, calls

@@ -37,8 +37,13 @@ struct Collector {
   }
 };
 
+// What the host wrote because nobody had (write_defaults()).
+bool is_default(const config::Value& value) {
+  return value.origin().file.empty() && value.origin().note == "default";
+}
+
 void write(config::Value& root, Contribution item) {
-  if (const config::Value* given = root.find(item.key); given != nullptr) {
+  if (const config::Value* given = root.find(item.key); given != nullptr && !is_default(*given)) {
     if (item.yields) {
       return;
     }
