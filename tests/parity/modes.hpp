@@ -36,9 +36,22 @@ inline std::vector<Mode> zero_modes() {
   return modes;
 }
 
+/// A ColossalAIStrategy, exact: in fp32.
+inline std::string colossalai(const std::string& plugin, const std::string& keys) {
+  return "{ type = \"ColossalAIStrategy\", plugin = { type = \"" + plugin +
+         "\", precision = \"fp32\", " + keys + " } }";
+}
+
+inline std::vector<Mode> colossalai_modes() {
+  const std::string bucket = ", reduce_bucket_size_in_m = 0.0007";  // 734 elements
+  return {{"LowLevelZero1", colossalai("LowLevelZeroPlugin", "stage = 1" + bucket)},
+          {"LowLevelZero2", colossalai("LowLevelZeroPlugin", "stage = 2" + bucket)}};
+}
+
+/// Those of ColossalAI come last.
 inline std::vector<Mode> all_modes(int world) {
   std::vector<Mode> modes = {{"Ddp", "{ type = \"DDPStrategy\" }"}};
-  for (const auto& family : {fsdp_modes(world), zero_modes()}) {
+  for (const auto& family : {fsdp_modes(world), zero_modes(), colossalai_modes()}) {
     modes.insert(modes.end(), family.begin(), family.end());
   }
   return modes;

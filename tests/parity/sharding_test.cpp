@@ -141,19 +141,37 @@ TEST_P(Sharding, InFloat64AgreesInLossesUpdatesAndWeights) {
   }
 }
 
+// DDP, FSDP and DeepSpeed in all combinations; of ColossalAI, whose parts they share, a sample.
+constexpr size_t kFull = 9;
+const size_t kAll = all_modes(1).size();
+
 INSTANTIATE_TEST_SUITE_P(Mlp,
                          Sharding,
                          testing::Combine(testing::Values(false),
                                           testing::Values(1, 2, 3, 4),
-                                          testing::Range<size_t>(0, 9),
+                                          testing::Range<size_t>(0, kFull),
                                           testing::Values(kAdamW, kSgd)),
                          name_of);
 INSTANTIATE_TEST_SUITE_P(Gpt2,
                          Sharding,
                          testing::Combine(testing::Values(true),
                                           testing::Values(1, 2, 3, 4),
-                                          testing::Range<size_t>(0, 9),
+                                          testing::Range<size_t>(0, kFull),
                                           testing::Values(kGptAdamW, kGptSgd)),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(MlpColossalAi,
+                         Sharding,
+                         testing::Combine(testing::Values(false),
+                                          testing::Values(1, 2, 3, 4),
+                                          testing::Range<size_t>(kFull, kAll),
+                                          testing::Values(kAdamW)),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Gpt2ColossalAi,
+                         Sharding,
+                         testing::Combine(testing::Values(true),
+                                          testing::Values(3),
+                                          testing::Range<size_t>(kFull, kAll),
+                                          testing::Values(kGptAdamW)),
                          name_of);
 
 }  // namespace

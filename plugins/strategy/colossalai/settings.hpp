@@ -5,9 +5,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
-#include "strata/abi.h"
+#include "strata/cpp/host.hpp"
 
 namespace strata::colossalai {
 
@@ -28,7 +29,8 @@ struct STRATA_HIDDEN Common {
   double max_norm = 0;             // 0: no clipping
   Scaler scaler;
   bool master_weights = true;
-  int64_t extra_dp_size = 1;  // replicas of the shards
+  int64_t extra_dp_size = 1;   // replicas of the shards
+  std::string extra_dp_where;  // of the key, for errors
   bool verbose = false;
 
   std::vector<std::string> notes;  // one line for each key that is accepted without effect
@@ -54,7 +56,8 @@ struct STRATA_HIDDEN ChunkConfig {
 /// `plugin = {type = "GeminiPlugin"}`: parameters in chunks that are gathered, moved and evicted while running.
 struct STRATA_HIDDEN GeminiConfig : Common {
   bool auto_placement = false;
-  std::map<int64_t, ChunkConfig> chunk_config_dict;  // by number of ranks that share a chunk; no search for these
+  std::map<int64_t, ChunkConfig>
+      chunk_config_dict;  // by number of ranks that share a chunk; no search for these
   bool gradient_accumulation = false;
   int64_t max_prefetch = 0;  // chunks
   double shard_param_frac = 1;
@@ -70,6 +73,17 @@ struct STRATA_HIDDEN GeminiConfig : Common {
   bool force_outputs_fp32 = false;
   /// Of the pool that stands for a device (ours; `device_memory_mb`); 0: the machine's share of a rank.
   int64_t device_bytes = 0;
+};
+
+/// The whole table.
+struct STRATA_HIDDEN Settings {
+  std::variant<GeminiConfig, LowLevelZeroConfig> plugin;
+  std::string where;     // of `plugin`, or what stands for it
+  bool written = false;  // as a table, not by name
+
+  [[nodiscard]] const Common& common() const {
+    return std::visit([](const Common& c) -> const Common& { return c; }, plugin);
+  }
 };
 
 }  // namespace strata::colossalai
