@@ -2,7 +2,7 @@
 #include <map>
 #include <string>
 
-#include <ATen/ops/equal.h>
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,22 +21,25 @@ constexpr const char* kTied =
 constexpr const char* kStatic = R"(placement_policy = "static")";
 
 /// chunk: elements; 0: the search decides, and such a small model is one chunk.
-std::string gemini(const std::string& keys, int chunk = 700, const std::string& precision = "fp32") {
+std::string gemini(const std::string& keys,
+                   int chunk = 700,
+                   const std::string& precision = "fp32") {
   std::string sizes;
   for (int world = 1; chunk > 0 && world <= 4; ++world) {
     sizes += (world > 1 ? ", " : "") + std::string("\"") + std::to_string(world) +
              "\" = { chunk_size = " + std::to_string(chunk) + ", keep_gathered = false }";
   }
-  return R"({ type = "ColossalAIStrategy", plugin = { type = "GeminiPlugin", precision = ")" + precision +
-         "\", " + keys + (chunk > 0 ? ", chunk_config_dict = { " + sizes + " }" : "") + " } }";
+  return R"({ type = "ColossalAIStrategy", plugin = { type = "GeminiPlugin", precision = ")" +
+         precision + "\", " + keys + (chunk > 0 ? ", chunk_config_dict = { " + sizes + " }" : "") +
+         " } }";
 }
 
-EngineRun run_of(const std::string& strategy, int world, int steps = 6) {
+EngineRun run_of(const std::string& strategy, int world) {
   EngineRun run;
   run.strategy = strategy;
   run.model = kTied;
   run.world = world;
-  run.steps = steps;
+  run.steps = 6;
   run.batches = [](int64_t first, int64_t count) { return token_batches(first, count, 2, 7, 13); };
   return run;
 }
@@ -49,14 +52,29 @@ void expect_equal(const EngineResult& a, const EngineResult& b, const std::strin
   }
 }
 
+using Stats = std::map<std::string, int64_t>;
+
+// What the strategy counted.
+Stats stats_of(train::Engine& engine) {
+  Stats out;
+  const strata_number_sink sink = {&out, [](void* ctx, strata_str name, double value) -> strata_rc {
+                                     (*static_cast<Stats*>(ctx))[std::string(name.p, name.n)] =
+                                         static_cast<int64_t>(value);
+                                     return STRATA_OK;
+                                   }};
+  engine.strategy().call(&strata_strategy_api::stats, &sink);
+  return out;
+}
+
 class GeminiInvariance : public testing::TestWithParam<const char*> {
  protected:
   static const EngineResult& plain(int world) {
     static std::map<int, EngineResult> known;
     const auto it = known.find(world);
-    return it != known.end() ? it->second
-                             : known.emplace(world, run_engine(run_of("{ type = \"DDPStrategy\" }", world)))
-                                   .first->second;
+    return it != known.end()
+               ? it->second
+               : known.emplace(world, run_engine(run_of("{ type = \"DDPStrategy\" }", world)))
+                     .first->second;
   }
 };
 
@@ -86,23 +104,28 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& p) { return "No" + std::to_string(p.index); });
 
 TEST(Gemini, ForesightAndDelaysChangeNothing) {
-  EngineRun plain = run_of("{ type = \"DDPStrategy\" }", 2, 3);
-  plain.backend = "delayed";
-  const EngineResult expected = run_engine(plain);
+  const auto delayed = [](const std::string& strategy) {
+    EngineRun run;
+    run.strategy = strategy;
+    run.world = 2;
+    run.steps = 2;
+    run.backend = "delayed";
+    return run;
+  };
+  const EngineResult expected = run_engine(delayed("{ type = \"DDPStrategy\" }"));
   for (const char* keys : {"max_prefetch = 0",
                            "max_prefetch = 1",
                            "max_prefetch = 3, shard_param_frac = 0.5",
                            R"(max_prefetch = 2, placement_policy = "auto")",
                            "max_prefetch = 2, enable_async_reduce = false"}) {
-    EngineRun run = run_of(gemini(keys), 2, 3);
-    run.backend = "delayed";
-    expect_equal(run_engine(run), expected, keys);
+    expect_equal(run_engine(delayed(gemini(keys))), expected, keys);
   }
 }
 
 // Chunks have lost their values to gradients when the second micro-batch begins.
 TEST(Gemini, AccumulatesWithAndWithoutMemoryForIt) {
-  EngineRun other = run_of(R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3 } })", 3);
+  EngineRun other =
+      run_of(R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3 } })", 3);
   other.accumulation = 3;
   const EngineResult expected = run_engine(other);
   for (const char* keys : {kStatic,
@@ -138,6 +161,85 @@ TEST(Gemini, WithReplicasOfShardsHasTheBitsOfPlainSharding) {
   const EngineResult expected = run_engine(run_of("{ type = \"DDPStrategy\" }", 4));
   for (const char* keys : {"extra_dp_size = 2", "extra_dp_size = 4"}) {
     expect_equal(run_engine(run_of(gemini(keys), 4)), expected, keys);
+  }
+}
+
+// Large enough for placement to matter: 2.7 MB of fp32 values, in chunks of 0.4 MB.
+constexpr const char* kLarger =
+    R"(type = "GPT2", vocab_size = 13, n_positions = 7, n_layer = 6, n_head = 3, n_embd = 96, embd_pdrop = 0, resid_pdrop = 0, attn_pdrop = 0)";
+
+EngineRun automatic(int megabytes, const std::string& more = {}) {
+  EngineRun run = run_of(
+      gemini(R"(placement_policy = "auto", device_memory_mb = )" + std::to_string(megabytes) + more,
+             100'000),
+      1);
+  run.model = kLarger;
+  return run;
+}
+
+// One rank has the device for itself: what is measured is this run's and nobody else's.
+TEST(GeminiAuto, EvictsWhenMemoryIsShortNeverPassesTheCapAndChangesNoBit) {
+  EngineRun plain = automatic(1);
+  plain.strategy = "SingleDeviceStrategy";
+  const EngineResult expected = run_engine(plain);
+  int64_t evictions = -1;
+  for (const int megabytes : {20, 3}) {
+    EngineRun run = automatic(megabytes, ", warmup_non_model_data_ratio = 0.3");
+    Stats stats;
+    run.finally = [&](train::Session&, train::Engine& engine) { stats = stats_of(engine); };
+
+    expect_equal(run_engine(run), expected, std::to_string(megabytes));
+
+    EXPECT_LE(stats.at("device_bytes"), static_cast<int64_t>(0.9 * megabytes * 1048576));
+    EXPECT_GT(stats.at("chunk_evictions"), evictions) << megabytes;  // none; then some
+    evictions = stats.at("chunk_evictions");
+  }
+}
+
+TEST(GeminiAuto, BringsMastersToTheDeviceAsFarAsTheMarginGoes) {
+  std::map<std::string, int64_t> on_host;
+  for (const std::string margin : {"0.0", "0.5", "1.0"}) {
+    EngineRun run = automatic(60, ", gpu_margin_mem_ratio = " + margin);
+    run.finally = [&](train::Session&, train::Engine& engine) {
+      on_host[margin] = stats_of(engine).at("host_bytes_now");
+    };
+    run_engine(run);
+  }
+  EXPECT_GT(on_host.at("0.0"), 0);
+  EXPECT_EQ(on_host.at("1.0"), 0);
+  EXPECT_LE(on_host.at("0.5"), on_host.at("0.0"));
+}
+
+TEST(GeminiAuto, TellsWhenTheDeviceIsTooSmall) {
+  EngineRun run = automatic(1);
+  std::string error;
+  run.on_error = [&](int, const std::exception& e) { error = e.what(); };
+
+  run_engine(run);
+
+  EXPECT_THAT(error, HasSubstr("chunks in use need"));
+  EXPECT_THAT(error, HasSubstr("use smaller chunks (min_chunk_size_m, chunk_config_dict)"));
+}
+
+// Layers in another order in every second step: nothing is foreseen there, and nothing goes wrong.
+TEST(Gemini, FollowsAGraphThatChanges) {
+  const auto wayward = [](const std::string& strategy) {
+    EngineRun run = run_of(strategy, 2);
+    run.model = R"(type = "Wayward")";
+    run.batches = [](int64_t first, int64_t) {
+      const at::Tensor img = at::arange(120, at::kDouble)
+                                 .view({6, 20})
+                                 .mul(0.37 + 0.01 * static_cast<double>(first))
+                                 .sin();
+      return unit::Fields{{"img", img.to(at::kFloat)},
+                          {"label", at::arange(6, at::kLong).remainder(5)},
+                          {"mode", at::full({}, first / 2 % 2, at::kLong)}};
+    };
+    return run;
+  };
+  const EngineResult expected = run_engine(wayward("{ type = \"DDPStrategy\" }"));
+  for (const char* keys : {kStatic, "shard_param_frac = 0.5", R"(placement_policy = "auto")"}) {
+    expect_equal(run_engine(wayward(gemini(keys, 1))), expected, keys);
   }
 }
 

@@ -156,6 +156,7 @@ void read_chunk_configs(Table& table, GeminiConfig& out, std::vector<std::string
   }
   for (uint64_t i = 0; i < node.size(); ++i) {
     const auto [key, entry] = node.entry(i);
+    entry.mark_read();  // finish() below knows its keys
     ChunkConfig chunk;
     Table inner(entry, text("plugin.chunk_config_dict.", key), notes);
     if (!inner.find("chunk_size")) {

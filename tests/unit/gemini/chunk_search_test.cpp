@@ -1,4 +1,6 @@
 // Chunk sizes against a search that tries everything, and what chunks hold.
+#include "chunk_search.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -6,8 +8,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "chunk_search.hpp"
 
 namespace strata::colossalai {
 namespace {
@@ -31,10 +31,14 @@ int64_t waste_by_filling(const std::vector<int64_t>& sizes, int64_t chunk) {
 std::vector<int64_t> without_outliers(const std::vector<int64_t>& sizes) {
   const auto n = static_cast<double>(sizes.size());
   const double mean = std::accumulate(sizes.begin(), sizes.end(), 0.0) / n;
-  const double variance =
-      std::accumulate(sizes.begin(), sizes.end(), 0.0, [&](double sum, int64_t s) {
-        return sum + (static_cast<double>(s) - mean) * (static_cast<double>(s) - mean);
-      }) / n;
+  const double variance = std::accumulate(sizes.begin(),
+                                          sizes.end(),
+                                          0.0,
+                                          [&](double sum, int64_t s) {
+                                            return sum + (static_cast<double>(s) - mean) *
+                                                             (static_cast<double>(s) - mean);
+                                          }) /
+                          n;
   std::vector<int64_t> out;
   for (const int64_t size : sizes) {
     if (static_cast<double>(size) <= mean + 3 * std::sqrt(variance)) {
@@ -97,7 +101,9 @@ TEST(ChunkSearch, LetsAnOutlierHaveAChunkOfItsOwnSize) {
 TEST(CutIntoChunks, KeepsTheOrderAndSplitsNothing) {
   const auto chunks = cut_into_chunks(std::vector<int64_t>{4, 4, 3, 9, 1, 0, 2}, 8);
 
-  EXPECT_THAT(chunks, ElementsAre(ElementsAre(0U, 1U), ElementsAre(2U), ElementsAre(3U), ElementsAre(4U, 5U, 6U)));
+  EXPECT_THAT(
+      chunks,
+      ElementsAre(ElementsAre(0U, 1U), ElementsAre(2U), ElementsAre(3U), ElementsAre(4U, 5U, 6U)));
 }
 
 TEST(CutIntoChunks, OfOneElementHaveOneParameterEach) {

@@ -1,12 +1,12 @@
 // Evictions against the best that any choice can do, and fractions of bytes.
+#include "placement.hpp"
+
 #include <bit>
 #include <map>
 #include <random>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "placement.hpp"
 
 namespace strata::colossalai {
 namespace {
@@ -23,7 +23,8 @@ int fetches(const std::vector<int32_t>& uses, int64_t room) {
     if (!whole.contains(uses[now])) {
       std::vector<Held> held;
       for (const auto& [chunk, last] : whole) {
-        const auto next = std::find(uses.begin() + static_cast<std::ptrdiff_t>(now), uses.end(), chunk);
+        const auto next =
+            std::find(uses.begin() + static_cast<std::ptrdiff_t>(now), uses.end(), chunk);
         held.push_back({chunk, kBytes, static_cast<size_t>(next - uses.begin()), last});
       }
       for (const int32_t chunk : choose_evictions(held, (room - 1) * kBytes)) {
@@ -92,8 +93,9 @@ TEST(Evictions, OfATransformersForwardAndBackwardAreTheFewest) {
 }
 
 TEST(Evictions, WithoutForesightTakeTheOneUsedLongestAgo) {
-  EXPECT_THAT(choose_evictions({{1, 10, SIZE_MAX, 7}, {2, 10, SIZE_MAX, 3}, {3, 10, SIZE_MAX, 5}}, 15),
-              ElementsAre(2, 3));
+  EXPECT_THAT(
+      choose_evictions({{1, 10, SIZE_MAX, 7}, {2, 10, SIZE_MAX, 3}, {3, 10, SIZE_MAX, 5}}, 15),
+      ElementsAre(2, 3));
 }
 
 TEST(Evictions, LeaveAloneWhatFreesNothing) {
@@ -106,7 +108,8 @@ TEST(Fractions, AreOfBytesAndComeAsNearAsChunksAllow) {
   constexpr Pool H = Pool::kHost;
 
   EXPECT_THAT(place_fraction(bytes, 0), ElementsAre(D, D, D, D));
-  EXPECT_THAT(place_fraction(bytes, 0.25), ElementsAre(H, H, D, D));  // 40 is as near as 10, and more goes
+  EXPECT_THAT(place_fraction(bytes, 0.25),
+              ElementsAre(H, H, D, D));  // 40 is as near as 10, and more goes
   EXPECT_THAT(place_fraction(bytes, 0.1), ElementsAre(H, D, D, D));
   EXPECT_THAT(place_fraction(bytes, 0.45), ElementsAre(H, H, D, D));
   EXPECT_THAT(place_fraction(bytes, 0.55), ElementsAre(H, H, H, D));

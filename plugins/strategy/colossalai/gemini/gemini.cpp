@@ -263,7 +263,9 @@ void Gemini::stats(const strata_number_sink& out) {
   put("chunk_gathers", chunks_.counts().gathers);
   put("chunk_evictions", chunks_.counts().evictions);
   put("device_bytes", pools.peak(Pool::kDevice));
+  put("device_bytes_now", pools.now(Pool::kDevice));
   put("host_bytes", pools.peak(Pool::kHost));
+  put("host_bytes_now", pools.now(Pool::kHost));
   put("moved_bytes", pools.moved());
 }
 
