@@ -7,20 +7,20 @@
 
 namespace strata::optimizer_adam {
 
-enum class Decay { kNone, kL2, kDecoupled };
+enum class Decay { kL2, kDecoupled };
 
 /// What all elements of a chunk share.
 template <class T>
 struct STRATA_HIDDEN AdamScalars {
   T sign;              // -1 to maximise
-  T keep;              // 1 - lr * weight_decay
+  T keep;              // 1 - lr * weight_decay; 1 without decay
   T l2;                // weight_decay
   T new1;              // 1 - beta1
   T old2;              // beta2
   T new2;              // 1 - beta2
-  T root_correction2;  // sqrt(1 - beta2^step)
+  T root_correction2;  // sqrt(1 - beta2^step), or 1
   T eps;
-  T minus_step_size;  // -lr / (1 - beta1^step)
+  T minus_step_size;  // -lr / (1 - beta1^step), or -lr
 };
 
 [[gnu::always_inline]] STRATA_HIDDEN inline float fused(float a, float b, float c) {
@@ -50,13 +50,14 @@ struct STRATA_HIDDEN AdamLoop {
     // Interpolates from the nearer end, as torch's lerp does: exact at both.
     const bool near = std::abs(s.new1) < T(0.5);
     const T weight = near ? s.new1 : s.new1 - 1;
+    const T factor = s.sign * block.grad_scale;
 
     for (int64_t i = 0; i < block.count; ++i) {
       T p = value[i];
-      T g = grad[i] * s.sign;
+      T g = grad[i] * factor;
       if constexpr (kMode == Decay::kL2) {
         g = fused(p, s.l2, g);
-      } else if constexpr (kMode == Decay::kDecoupled) {
+      } else {
         p = p * s.keep;
       }
       const T m = fused(weight, g - mean[i], near ? mean[i] : g);

@@ -45,8 +45,10 @@ struct SgdLoop {
     const T* __restrict grad = block.grad;
     T* __restrict velocity = block.state[0];
 
+    const T factor = s.sign * block.grad_scale;
+
     for (int64_t i = 0; i < block.count; ++i) {
-      const T g = fused(value[i], s.decay, grad[i] * s.sign);
+      const T g = fused(value[i], s.decay, grad[i] * factor);
       T direction = g;
       if constexpr (kHasMomentum) {
         const T v = s.first ? g : fused(g, s.fresh, velocity[i] * s.momentum);

@@ -1,71 +1,17 @@
 // Optimizers against a reference in long double, for every element type, odd lengths and odd
 // addresses.
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <random>
 
 #include <gtest/gtest.h>
 
-#include "strata/kit/float16.hpp"
-
-#include "optim_host.hpp"
+#include "elements.hpp"
 
 namespace strata::test {
 namespace {
 
 using Real = long double;
-
-double read_element(const char* at, int32_t dtype) {
-  switch (dtype) {
-    case STRATA_F64: {
-      double out = 0;
-      std::memcpy(&out, at, sizeof(out));
-      return out;
-    }
-    case STRATA_F32: {
-      float out = 0;
-      std::memcpy(&out, at, sizeof(out));
-      return static_cast<double>(out);
-    }
-    default: {
-      uint16_t bits = 0;
-      std::memcpy(&bits, at, sizeof(bits));
-      return static_cast<double>(dtype == STRATA_F16 ? kit::to_float(kit::Half{bits})
-                                                     : kit::to_float(kit::BFloat16{bits}));
-    }
-  }
-}
-
-void write_element(char* at, int32_t dtype, double value) {
-  const auto narrow = static_cast<float>(value);
-  if (dtype == STRATA_F64) {
-    std::memcpy(at, &value, sizeof(value));
-  } else if (dtype == STRATA_F32) {
-    std::memcpy(at, &narrow, sizeof(narrow));
-  } else {
-    const uint16_t bits =
-        dtype == STRATA_F16 ? kit::to_half(narrow).bits : kit::to_bfloat16(narrow).bits;
-    std::memcpy(at, &bits, sizeof(bits));
-  }
-}
-
-size_t width_of(int32_t dtype) {
-  return dtype == STRATA_F64 ? 8 : dtype == STRATA_F32 ? 4 : 2;
-}
-
-/// Memory of n elements that begins one element past an aligned address.
-struct Array {
-  Array(int64_t n, int32_t type)
-      : dtype(type), bytes((static_cast<size_t>(n) + 1) * width_of(type)) {}
-
-  [[nodiscard]] char* at(int64_t i) {
-    return bytes.data() + (static_cast<size_t>(i) + 1) * width_of(dtype);
-  }
-
-  int32_t dtype;
-  std::vector<char> bytes;
-};
 
 /// One parameter, its gradient and its states.
 struct Problem {
@@ -102,30 +48,6 @@ struct Problem {
   Array grad;
   std::vector<Array> states;
 };
-
-std::vector<double> hypers_of(const border::Object<strata_optimizer_api>& optimizer) {
-  strata_optimizer_caps caps = {STRATA_HDR(strata_optimizer_caps), nullptr, 0, nullptr, 0};
-  optimizer.call(&strata_optimizer_api::describe, &caps);
-  std::vector<double> out;
-  for (uint64_t i = 0; i < caps.n_hypers; ++i) {
-    out.push_back(caps.hypers[i].value);
-  }
-  return out;
-}
-
-void update(const border::Object<strata_optimizer_api>& optimizer,
-            const std::vector<strata_optim_chunk>& chunks,
-            double grad_scale = 1) {
-  const std::vector<double> hypers = hypers_of(optimizer);
-  const strata_optim_step_args args = {STRATA_HDR(strata_optim_step_args),
-                                       chunks.data(),
-                                       chunks.size(),
-                                       hypers.data(),
-                                       hypers.size(),
-                                       grad_scale,
-                                       nullptr};
-  optimizer.call(&strata_optimizer_api::step, &args);
-}
 
 /// One element over `steps` updates with the same gradient.
 using Reference = std::function<Real(Real value, Real grad, int steps)>;
@@ -296,6 +218,49 @@ TEST(OptimizerConfig, AdamDecaysLessThanAdamWByDefault) {
             (std::vector<double>{1e-3, 1e-2, 0.9, 0.999, 1e-8}));
   EXPECT_EQ(hypers_of(plugin.create<strata_optimizer_api>("Adam")),
             (std::vector<double>{1e-3, 0, 0.9, 0.999, 1e-8}));
+}
+
+TEST(OptimizerConfig, OtherLibrariesNamesOfAdamHaveTheirDefaults) {
+  OptimPlugin plugin("optimizer_adam");
+
+  for (const char* name : {"HybridAdam", "CPUAdam", "FusedAdam", "DeepSpeedCPUAdam"}) {
+    EXPECT_EQ(hypers_of(plugin.create<strata_optimizer_api>(name)),
+              (std::vector<double>{1e-3, 0, 0.9, 0.999, 1e-8}))
+        << name;
+  }
+}
+
+TEST(OptimizerConfig, OtherLibrariesNamesOfAdamAreAdamWOrAdamByTheirMode) {
+  OptimPlugin plugin("optimizer_adam");
+  const auto after_three = [&](const char* type, const char* toml) {
+    Problem problem(67, STRATA_F32, STRATA_F32);
+    const auto optimizer = plugin.create<strata_optimizer_api>(type, toml);
+    for (int step = 1; step <= 3; ++step) {
+      update(optimizer, {problem.chunk(0, 67, step)});
+    }
+    return problem.value.bytes;
+  };
+  const auto adamw = after_three("AdamW", "weight_decay = 0.1");
+  const auto adam = after_three("Adam", "weight_decay = 0.1");
+
+  for (const char* name : {"HybridAdam", "CPUAdam", "FusedAdam", "DeepSpeedCPUAdam"}) {
+    EXPECT_EQ(after_three(name, "weight_decay = 0.1"), adamw) << name;
+    EXPECT_EQ(after_three(name, "weight_decay = 0.1\nadamw_mode = false"), adam) << name;
+  }
+  EXPECT_EQ(after_three("FusedAdam", "weight_decay = 0.1\nadam_w_mode = false"), adam);
+}
+
+TEST(OptimizerConfig, WhatOtherLibrariesNamesPromiseAndIsNotThereIsRefused) {
+  OptimPlugin plugin("optimizer_adam");
+  const auto refusal = [&](const char* type, const char* toml) {
+    return error_of([&] { (void)plugin.create<strata_optimizer_api>(type, toml); });
+  };
+
+  EXPECT_NE(refusal("HybridAdam", "nvme_offload_fraction = 0.5").find("states stay in memory"),
+            std::string::npos);
+  EXPECT_NE(refusal("DeepSpeedCPUAdam", "fp32_optimizer_states = false").find("states are fp32"),
+            std::string::npos);
+  EXPECT_EQ(refusal("CPUAdam", "nvme_offload_fraction = 0.0\nnvme_offload_dir = \"/tmp\""), "");
 }
 
 }  // namespace

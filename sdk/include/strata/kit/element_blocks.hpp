@@ -94,9 +94,10 @@ inline constexpr int32_t kNative = std::is_same_v<T, double> ? STRATA_F64 : STRA
 template <class T>
 struct STRATA_HIDDEN ElementBlock {
   T* value;
-  const T* grad;
+  const T* grad;  // times grad_scale is the gradient
   std::array<T*, STRATA_MAX_OPTIM_STATES> state;
   int64_t count;
+  T grad_scale;
 };
 
 /// Calls update(ElementBlock<T>) for stretches that together are the chunk. T is the type of the
@@ -108,13 +109,14 @@ STRATA_HIDDEN void for_each_block(const strata_optim_chunk& chunk,
                                   double grad_scale,
                                   const Update& update) {
   const bool own_value = chunk.value_dtype == detail::kNative<T>;
-  const bool own_grad = chunk.grad_dtype == detail::kNative<T> && grad_scale == 1.0;
+  const bool own_grad = chunk.grad_dtype == detail::kNative<T>;
   const int64_t stride = own_value && own_grad ? chunk.count : kBlock;
   alignas(64) std::array<T, kBlock> values;
   alignas(64) std::array<T, kBlock> grads;
 
   for (int64_t at = 0; at < chunk.count; at += stride) {
     ElementBlock<T> block{};
+    block.grad_scale = static_cast<T>(grad_scale);
     block.count = std::min(stride, chunk.count - at);
     auto* value = static_cast<std::byte*>(chunk.value) + at * size_of(chunk.value_dtype);
     const auto* grad = static_cast<const std::byte*>(chunk.grad) + at * size_of(chunk.grad_dtype);
@@ -129,9 +131,6 @@ STRATA_HIDDEN void for_each_block(const strata_optim_chunk& chunk,
     }
     if (!own_grad) {
       detail::widen(grad, chunk.grad_dtype, grads.data(), block.count);
-      for (int64_t i = 0; i < block.count; ++i) {
-        grads[static_cast<size_t>(i)] *= static_cast<T>(grad_scale);
-      }
       block.grad = grads.data();
     }
     update(block);

@@ -1,0 +1,100 @@
+// Memory of any element type at odd addresses, and one update of it, for tests of optimizers.
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "strata/kit/float16.hpp"
+
+#include "optim_host.hpp"
+
+namespace strata::test {
+
+inline double read_element(const char* at, int32_t dtype) {
+  switch (dtype) {
+    case STRATA_F64: {
+      double out = 0;
+      std::memcpy(&out, at, sizeof(out));
+      return out;
+    }
+    case STRATA_F32: {
+      float out = 0;
+      std::memcpy(&out, at, sizeof(out));
+      return static_cast<double>(out);
+    }
+    default: {
+      uint16_t bits = 0;
+      std::memcpy(&bits, at, sizeof(bits));
+      return static_cast<double>(dtype == STRATA_F16 ? kit::to_float(kit::Half{bits})
+                                                     : kit::to_float(kit::BFloat16{bits}));
+    }
+  }
+}
+
+inline void write_element(char* at, int32_t dtype, double value) {
+  const auto narrow = static_cast<float>(value);
+  if (dtype == STRATA_F64) {
+    std::memcpy(at, &value, sizeof(value));
+  } else if (dtype == STRATA_F32) {
+    std::memcpy(at, &narrow, sizeof(narrow));
+  } else {
+    const uint16_t bits =
+        dtype == STRATA_F16 ? kit::to_half(narrow).bits : kit::to_bfloat16(narrow).bits;
+    std::memcpy(at, &bits, sizeof(bits));
+  }
+}
+
+/// What an element of this type makes of a value.
+inline double rounded(int32_t dtype, double value) {
+  char bytes[8];
+  write_element(bytes, dtype, value);
+  return read_element(bytes, dtype);
+}
+
+inline size_t width_of(int32_t dtype) {
+  return dtype == STRATA_F64 ? 8 : dtype == STRATA_F32 ? 4 : 2;
+}
+
+/// Memory of n elements that begins one element past an aligned address.
+struct Array {
+  Array(int64_t n, int32_t type)
+      : dtype(type), bytes((static_cast<size_t>(n) + 1) * width_of(type)) {}
+
+  [[nodiscard]] char* at(int64_t i) {
+    return bytes.data() + (static_cast<size_t>(i) + 1) * width_of(dtype);
+  }
+
+  [[nodiscard]] double get(int64_t i) { return read_element(at(i), dtype); }
+
+  void set(int64_t i, double value) { write_element(at(i), dtype, value); }
+
+  int32_t dtype;
+  std::vector<char> bytes;
+};
+
+inline std::vector<double> hypers_of(const border::Object<strata_optimizer_api>& optimizer) {
+  strata_optimizer_caps caps{};
+  caps.h = STRATA_HDR(strata_optimizer_caps);
+  optimizer.call(&strata_optimizer_api::describe, &caps);
+  std::vector<double> out;
+  for (uint64_t i = 0; i < caps.n_hypers; ++i) {
+    out.push_back(caps.hypers[i].value);
+  }
+  return out;
+}
+
+inline void update(const border::Object<strata_optimizer_api>& optimizer,
+                   const std::vector<strata_optim_chunk>& chunks,
+                   double grad_scale = 1) {
+  const std::vector<double> hypers = hypers_of(optimizer);
+  strata_optim_step_args args{};
+  args.h = STRATA_HDR(strata_optim_step_args);
+  args.chunks = chunks.data();
+  args.n_chunks = chunks.size();
+  args.hypers = hypers.data();
+  args.n_hypers = hypers.size();
+  args.grad_scale = grad_scale;
+  optimizer.call(&strata_optimizer_api::step, &args);
+}
+
+}  // namespace strata::test
