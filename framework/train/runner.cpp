@@ -8,6 +8,7 @@
 
 #include "strata/cpp/error.hpp"
 
+#include "border/sinks.hpp"
 #include "config/dump.hpp"
 #include "train/publishing.hpp"
 #include "train/start_dump.hpp"
@@ -65,14 +66,22 @@ void Runner::make_hooks() {
     }
   };
   sources.peak_mb = [this] { return peak_memory_.take_mb(); };
-  sources.unshown = [this] {
-    return hooks::Scalars{
-        {"comm_bytes", static_cast<double>(sent_in_step_)},
-        {"state_bytes", static_cast<double>(session_.runtime().memory->state_bytes())}};
-  };
+  sources.unshown = [this] { return unshown_scalars(); };
   log_processor_ = std::make_unique<hooks::LogProcessor>(
       hooks::parse_log_options(root.find("log_processor")), session_.hub(), std::move(sources));
   scalars_ = std::make_unique<hooks::ScalarWriter>(session_.log_dir(), session_.timestamp());
+}
+
+hooks::Scalars Runner::unshown_scalars() const {
+  hooks::Scalars out = {
+      {"comm_bytes", static_cast<double>(sent_in_step_)},
+      {"state_bytes", static_cast<double>(session_.runtime().memory->state_bytes())}};
+  border::NumberSink counted;
+  engine_->strategy().call(&strata_strategy_api::stats, counted.c());
+  for (const auto& [name, value] : counted.items()) {
+    out.emplace_back(name, value);
+  }
+  return out;
 }
 
 data::Loader Runner::make_loader(const LoaderConfig& config) {

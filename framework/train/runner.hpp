@@ -110,6 +110,7 @@ class Runner final : public hooks::RunControl {
   void run_waiting();
   void count_traffic(int64_t sent_before, bool updated);
   void log_states();
+  [[nodiscard]] hooks::Scalars unshown_scalars() const;
   void close_window();
 
   Session& session_;

@@ -1,13 +1,18 @@
 // Gemini's own promises: what may be set freely changes no bit, memory is what was promised, chunks come and go as told.
 #include <map>
+#include <numeric>
 #include <string>
+#include <utility>
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "strata/kit/flat_layout.hpp"
+
+#include "border/sinks.hpp"
 #include "engine_run.hpp"
-#include "unit/memory.hpp"
+#include "rehearsal.hpp"
 
 namespace strata::test {
 namespace {
@@ -56,13 +61,12 @@ using Stats = std::map<std::string, int64_t>;
 
 // What the strategy counted.
 Stats stats_of(train::Engine& engine) {
+  border::NumberSink sink;
+  engine.strategy().call(&strata_strategy_api::stats, sink.c());
   Stats out;
-  const strata_number_sink sink = {&out, [](void* ctx, strata_str name, double value) -> strata_rc {
-                                     (*static_cast<Stats*>(ctx))[std::string(name.p, name.n)] =
-                                         static_cast<int64_t>(value);
-                                     return STRATA_OK;
-                                   }};
-  engine.strategy().call(&strata_strategy_api::stats, &sink);
+  for (const auto& [name, value] : sink.items()) {
+    out[name] = static_cast<int64_t>(value);
+  }
   return out;
 }
 
@@ -219,6 +223,48 @@ TEST(GeminiAuto, TellsWhenTheDeviceIsTooSmall) {
 
   EXPECT_THAT(error, HasSubstr("chunks in use need"));
   EXPECT_THAT(error, HasSubstr("use smaller chunks (min_chunk_size_m, chunk_config_dict)"));
+}
+
+// Chunks brought in a step, once the order is known, against the offline choice over the whole iteration.
+TEST(Gemini, EvictsAsTheOfflineOptimumOfAStaticGraphDoes) {
+  for (const double frac : {0.25, 0.5, 0.75, 1.0}) {
+    EngineRun run = run_of(gemini("shard_param_frac = " + std::to_string(frac)), 2);
+    int64_t before = 0;
+    int64_t in_last_step = 0;
+    int64_t foretold = 0;
+    run.after_step = [&](train::Session& session, train::Engine& engine, int) {
+      if (session.world().rank() == 0) {
+        const int64_t gathers = stats_of(engine).at("chunk_gathers");
+        in_last_step = gathers - std::exchange(before, gathers);
+      }
+    };
+    run.finally = [&](train::Session& session, train::Engine& engine) {
+      if (session.world().rank() != 0) {
+        return;
+      }
+      colossalai::GeminiConfig config;
+      config.precision = STRATA_F32;
+      config.chunk_config_dict[2] = {700, false};
+      const ModelView model{&engine.model().desc()};
+      const colossalai::ChunkPlan plan = colossalai::plan_chunks(model, config, 2);
+      std::vector<colossalai::ChunkSize> sizes;
+      int64_t total = 0;
+      for (const auto& chunk : plan.chunks) {
+        const int64_t whole = 4 * kit::lay_out(model, chunk.params, 2).numel();
+        sizes.push_back({whole, whole / 2, true});
+        total += whole;
+      }
+      const auto gathers =
+          colossalai::rehearse(
+              model, plan, sizes, static_cast<int64_t>(static_cast<double>(total) * (1 - frac)))
+              .gathers;
+      foretold = std::accumulate(gathers.begin(), gathers.end(), int64_t{0});
+    };
+    run_engine(run);
+
+    EXPECT_EQ(in_last_step, foretold) << frac;
+    EXPECT_GT(foretold, 0) << frac;
+  }
 }
 
 // Layers in another order in every second step: nothing is foreseen there, and nothing goes wrong.

@@ -114,8 +114,9 @@ class Stage {
               return e.enters && std::find(needs(e.unit).begin(), needs(e.unit).end(), id) !=
                                      needs(e.unit).end();
             });
+        const ChunkSize& size = sizes_[c];
         out.push_back({id,
-                       sizes_[c].whole - (sizes_[c].moves_in ? sizes_[c].shard : 0),
+                       size.whole == size.shard ? 0 : size.whole,
                        static_cast<size_t>(next - events.begin()),
                        0});
       }

@@ -234,6 +234,7 @@ typedef struct strata_strategy_api {
   /* State beyond parameters, optimizer state and counters, which the host saves itself: JSON text. */
   strata_rc (*save)(void* self, const strata_text_sink* out);
   strata_rc (*load)(void* self, strata_str json);
+  /* What it counts, since the start or as of now; rank 0's are in each line of scalars.json. */
   strata_rc (*stats)(void* self, const strata_number_sink* out);
   /* The values of the optimizer views were written to between steps: brings them to what forward computes with, as
    * after an update. NULL: there is nothing to do. Collective. */
