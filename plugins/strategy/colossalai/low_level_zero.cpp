@@ -1,7 +1,6 @@
 // Stages 1 and 2 over the kit's buckets.
 #include "low_level_zero.hpp"
 
-#include <array>
 #include <string_view>
 #include <utility>
 
@@ -34,29 +33,17 @@ kit::BucketedOptions LowLevelZero::options(const kit::Mesh& mesh) const {
   return out;
 }
 
-int32_t LowLevelZero::replicas(int32_t world) const {
-  if (world % config_.extra_dp_size != 0) {
-    throw config_error(config_.extra_dp_where,
-                       "plugin.extra_dp_size = ",
-                       config_.extra_dp_size,
-                       " does not divide ",
-                       world,
-                       " rank(s)");
-  }
-  return static_cast<int32_t>(config_.extra_dp_size);
-}
-
 void LowLevelZero::estimate(const strata_estimate_args& args, strata_estimate& out) {
-  const int32_t outer = replicas(args.world_size);
-  const kit::Mesh mesh(outer, args.world_size / outer);
+  const auto replicas = static_cast<int32_t>(config_.extra_dp_size);
+  const kit::Mesh mesh(replicas, args.world_size / replicas);
   kit::BucketedShards shards;
   shards.plan(nullptr, ModelView{args.model}, options(mesh));
   shards.estimate(args, out);
 }
 
 void LowLevelZero::setup_env(const strata_setup_args& args) {
-  const int32_t outer = replicas(args.world_size);
-  mesh_ = kit::Mesh(runtime(), args.rank, outer, args.world_size / outer);
+  const auto replicas = static_cast<int32_t>(config_.extra_dp_size);
+  mesh_ = kit::Mesh(runtime(), args.rank, replicas, args.world_size / replicas);
   if (config_.cpu_offload && args.rank == 0 && args.device.type == STRATA_CPU) {
     info(
         "cpu_offload: this machine has no device, so its memory and the host's are two pools of "
@@ -73,25 +60,35 @@ void LowLevelZero::plan_units(const ModelView& model, std::span<strata_unit_plan
   }
 }
 
+void LowLevelZero::post_step(const strata_step_ctx& ctx) {
+  BucketedStrategy::post_step(ctx);
+  if (!config_.cpu_offload) {
+    return;
+  }
+  for (const kit::FlatShard& bucket : shards_.buckets()) {
+    const kit::ShardSpec& spec = bucket.spec();
+    moved_ += spec.host_update
+                  ? bucket.layout().shard * (size_of(spec.grad_dtype) + size_of(spec.value_dtype))
+                  : 0;
+  }
+}
+
 void LowLevelZero::stats(const strata_number_sink& out) {
   const auto& memory = service<strata_memory_api>();
-  std::array<int64_t, 2> device{};  // now, peak
-  std::array<int64_t, 2> host{};
+  int64_t device = 0;
+  int64_t host = 0;
   for (const std::string_view tag :
        {"param", "shard", "grad", "optim", "unit", "unit_grad", "comm"}) {
-    // Masters, states and copied gradients are the update's.
-    const bool of_update = tag == "shard" || tag == "optim" || tag == "comm";
-    auto& pool = config_.cpu_offload && of_update ? host : device;
     int64_t now = 0;
     int64_t peak = 0;
     check(memory.bytes_of_tag(runtime(), view(tag), &now, &peak));
-    pool[0] += now;
-    pool[1] += peak;
+    // Masters, states and copied gradients are the update's.
+    const bool of_update = tag == "shard" || tag == "optim" || tag == "comm";
+    (config_.cpu_offload && of_update ? host : device) += peak;
   }
-  for (const auto& [name, value] : {std::pair("pool/device_bytes", device[0]),
-                                    std::pair("pool/device_peak_bytes", device[1]),
-                                    std::pair("pool/host_bytes", host[0]),
-                                    std::pair("pool/host_peak_bytes", host[1])}) {
+  for (const auto& [name, value] : {std::pair("device_bytes", device),
+                                    std::pair("host_bytes", host),
+                                    std::pair("moved_bytes", moved_)}) {
     check(out.put(out.ctx, view(std::string_view(name)), static_cast<double>(value)));
   }
 }

@@ -21,17 +21,19 @@ class STRATA_HIDDEN LowLevelZero final : public kit::BucketedStrategy {
   void estimate(const strata_estimate_args& args, strata_estimate& out) override;
   void setup_env(const strata_setup_args& args) override;
   void plan_units(const ModelView& model, std::span<strata_unit_plan> plan) override;
-  /// "pool/device_bytes", "pool/host_bytes": what lies in each now; "pool/host_peak_bytes".
+  void post_step(const strata_step_ctx& ctx) override;
+  /// "device_bytes", "host_bytes": the most that each tag of the byte account had in either pool, added; "moved_bytes":
+  /// copied from one to the other since the start.
   void stats(const strata_number_sink& out) override;
 
  private:
   [[nodiscard]] kit::ParamPlacement placement(const strata_param_desc& param,
                                               const kit::Mesh& mesh) const;
   [[nodiscard]] kit::BucketedOptions options(const kit::Mesh& mesh) const;
-  [[nodiscard]] int32_t replicas(int32_t world) const;
 
   const LowLevelZeroConfig& config_;
   kit::Mesh mesh_;
+  int64_t moved_ = 0;
 };
 
 }  // namespace strata::colossalai

@@ -183,6 +183,18 @@ void check_model_wrapper(const Node& node) {
 
 }  // namespace
 
+void check_world(const Settings& settings, int32_t world) {
+  const Common& c = settings.common();
+  if (world % c.extra_dp_size != 0) {
+    throw config_error(c.extra_dp_where,
+                       "plugin.extra_dp_size = ",
+                       c.extra_dp_size,
+                       " does not divide ",
+                       world,
+                       " rank(s)");
+  }
+}
+
 Settings read_settings(const StrategyConfig& table) {
   Settings out;
   read_plugin(table.plugin, out);

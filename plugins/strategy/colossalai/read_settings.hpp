@@ -19,6 +19,9 @@ struct STRATA_HIDDEN StrategyConfig {
 /// odds with another.
 Settings read_settings(const StrategyConfig& table);
 
+/// Errors: STRATA_E_CONFIG when extra_dp_size does not divide the number of ranks.
+void check_world(const Settings& settings, int32_t world);
+
 /// The plugin's own table; notes go to the result.
 LowLevelZeroConfig read_low_level_zero(const Node& table);
 GeminiConfig read_gemini(const Node& table);

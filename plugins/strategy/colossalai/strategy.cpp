@@ -27,6 +27,7 @@ class ColossalAIStrategy final : public strata::Strategy {
   }
 
   void estimate(const strata_estimate_args& args, strata_estimate& out) override {
+    check_world(settings_, args.world_size);
     engine_->estimate(args, out);
   }
 
@@ -35,6 +36,7 @@ class ColossalAIStrategy final : public strata::Strategy {
   }
 
   void setup_env(const strata_setup_args& args) override {
+    check_world(settings_, args.world_size);
     report(args);
     engine_->attach(runtime());
     engine_->setup_env(args);
