@@ -1,4 +1,4 @@
-"""Steps and memory of sharded training: FSDPStrategy and ZeRO-3 beside torch's FSDP1, FSDP2 and DeepSpeed's ZeRO-3."""
+"""Steps and memory of sharded training: FSDPStrategy, ZeRO-3 and Gemini beside torch's FSDP1, FSDP2 and DeepSpeed's ZeRO-3."""
 
 import statistics
 import tempfile
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from harness import Figure, compared, result_of, scalars_of
 
-OURS = {"FSDPStrategy": "fsdp", "DeepSpeedStrategy": "zero3"}
+OURS = {"FSDPStrategy": "fsdp", "DeepSpeedStrategy": "zero3", "ColossalAIStrategy": "gemini"}
 PEERS = {"FSDP1": "fsdp1", "FSDP2": "fsdp2", "ZeRO-3": "ds3"}
 
 
 @dataclass
 class Case:
-    """The same work on both sides: benchmarks/configs/{fsdp,zero3}_MODEL.toml and benchmarks/peers/models.py."""
+    """The same work on both sides: benchmarks/configs/{fsdp,zero3,gemini}_MODEL.toml and benchmarks/peers/models.py."""
 
     title: str
     model: str

@@ -247,11 +247,11 @@ TEST(Gemini, EvictsAsTheOfflineOptimumOfAStaticGraphDoes) {
       config.chunk_config_dict[2] = {700, false};
       const ModelView model{&engine.model().desc()};
       const colossalai::ChunkPlan plan = colossalai::plan_chunks(model, config, 2);
-      std::vector<colossalai::ChunkSize> sizes;
+      std::vector<int64_t> sizes;
       int64_t total = 0;
       for (const auto& chunk : plan.chunks) {
         const int64_t whole = 4 * kit::lay_out(model, chunk.params, 2).numel();
-        sizes.push_back({whole, whole / 2, true});
+        sizes.push_back(whole);
         total += whole;
       }
       const auto gathers =

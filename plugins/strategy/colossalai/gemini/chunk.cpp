@@ -22,9 +22,10 @@ Chunk::Chunk(strata_runtime* runtime, kit::FlatLayout layout, const ChunkSpec& s
     params_.bind_view(
         slot.param, whole_.buffer(), slot.offset * size_of(spec_.value_dtype), spec_.value_dtype);
   }
-  if (spec_.has_master) {
+  if (spec_.has_master && !shares()) {
     for (const Pool pool : {Pool::kDevice, Pool::kHost}) {
-      values_[place(pool)] = PooledBuffer(runtime, shard_bytes(), "shard", pool, pools);
+      values_[static_cast<size_t>(pool)] =
+          PooledBuffer(runtime, shard_bytes(), "shard", pool, pools);
     }
   }
   if (spec_.mesh->needs_scratch()) {
@@ -62,13 +63,15 @@ void Chunk::copy(
 
 void Chunk::restore_values() {
   if (spec_.has_master) {
-    PooledBuffer& values = values_[place(spec_.home)];
-    values.make_resident();
-    kit::cast(values.data(), spec_.value_dtype, master_.data(), spec_.master_dtype, layout_.shard);
+    values().make_resident();
+    kit::cast(
+        values().data(), spec_.value_dtype, master_.data(), spec_.master_dtype, layout_.shard);
+    at_home_ = true;
   }
 }
 
 void Chunk::drop_values() {
+  at_home_ = false;
   for (PooledBuffer& values : values_) {
     values.evict();
   }
@@ -86,12 +89,8 @@ void Chunk::gather_begin() {
   }
   whole_.make_resident();
   has_values_ = true;
-  const PooledBuffer& values = values_[place(spec_.home)];
-  if (values.resident()) {
-    copy(own(), Pool::kDevice, values.data(), spec_.home, shard_bytes());
-    if (!spec_.keeps_values) {
-      drop_values();
-    }
+  if (at_home_) {
+    copy(own(), Pool::kDevice, values().data(), spec_.home, shard_bytes());
   } else {
     kit::cast(own(), spec_.value_dtype, master_.data(), spec_.master_dtype, layout_.shard);
   }
@@ -110,19 +109,22 @@ void Chunk::release() {
     return;
   }
   gathering_.wait();
-  PooledBuffer& values = values_[place(spec_.home)];
   const bool has_place = spec_.has_master && (!has_grad_ || spec_.keeps_values);
-  if (has_place && !values.resident()) {
-    values.make_resident();
-    copy(values.data(), spec_.home, own(), Pool::kDevice, shard_bytes());
+  if (has_place && !at_home_) {
+    values().make_resident();
+    copy(values().data(), spec_.home, own(), Pool::kDevice, shard_bytes());
+    at_home_ = true;
   }
   drop_whole();
 }
 
 void Chunk::move_home(Pool home) {
-  PooledBuffer& from = values_[place(spec_.home)];
-  if (home != spec_.home && from.resident()) {
-    PooledBuffer& to = values_[place(home)];
+  if (home == spec_.home) {
+    return;
+  }
+  PooledBuffer& from = values();
+  PooledBuffer& to = values_[static_cast<size_t>(home)];
+  if (at_home_) {
     to.make_resident();
     copy(to.data(), home, from.data(), spec_.home, shard_bytes());
     from.evict();
@@ -206,7 +208,9 @@ void Chunk::forget_gradients() {
   n_taken_ = 0;
   under_way_ = false;
   has_grad_ = false;
-  grad_.evict();
+  if (!shares()) {
+    grad_.evict();
+  }
 }
 
 // --- updates ----------------------------------------------------------------------------------------------------------

@@ -14,27 +14,26 @@
 namespace strata::colossalai {
 
 struct STRATA_HIDDEN ChunkSpec {
-  const kit::Mesh* mesh = nullptr;  // outlives the chunk
-  int32_t value_dtype =
-      STRATA_F32;  // parameters compute in it; gradients travel and are kept in it
+  const kit::Mesh* mesh = nullptr;    // outlives the chunk
+  int32_t value_dtype = STRATA_F32;   // parameters compute, gradients travel and are kept in it
   int32_t master_dtype = STRATA_F32;  // the optimizer updates in it
   bool has_master = true;             // false: the optimizer works on the values
-  bool keeps_values =
-      false;  // the own values stay beside their gradients: 2 bytes more under half types
-  Pool home = Pool::kDevice;   // of the own values between uses
-  Pool optim = Pool::kDevice;  // of masters, states and reduced gradients
+  bool keeps_values = false;          // the own values stay beside their gradients
+  Pool home = Pool::kDevice;          // of the own values
+  Pool optim = Pool::kDevice;         // of masters, states and reduced gradients
+  bool moves = false;                 // home and optim may change
 };
 
 /// What lies where in the course of a step, for each of the N shards:
 ///
 ///   between uses     the own values, in the home pool, beside the master
-///   in use           all values, in the device pool; the own shard has moved in
+///   in use           all values as well, in the device pool
 ///   after backward   each parameter's gradient over its values, as soon as nobody reads these any more
-///   reduced          the own gradients, in the optimizer's pool; no values but the master
+///   reduced          the own gradients, in the optimizer's pool and in place of the own values
 ///   after the update the own values again, made from the master
 ///
-/// With half-precision values and Adam that is 2 + 4 + 8 bytes a parameter at any time, beside chunks in use. A chunk that is
-/// needed once more while it has no values (a second micro-batch, a recomputed unit) takes them from the master.
+/// With half-precision values and Adam that is 2 + 4 + 8 bytes a parameter, beside whole chunks. A chunk that is needed once
+/// more while gradients have the place of its values (a second micro-batch, a recomputed unit) takes them from the master.
 ///
 /// Calls that communicate come in the same order on all ranks. [main], [autograd]
 class STRATA_HIDDEN Chunk {
@@ -65,16 +64,15 @@ class STRATA_HIDDEN Chunk {
 
   [[nodiscard]] bool gathering() const { return static_cast<bool>(gathering_); }
 
-  /// Lets all values go; the own ones go home, or stay with the master alone while gradients of this step have their place.
-  /// It holds no gradients.
+  /// Lets all values go; the own ones stay where they are. It holds no gradients.
   void release();
-  /// Moves home, with the own values if they are there.
+  /// Moves home, with the own values if they are there. Not where gradients take their place in one buffer.
   void move_home(Pool home);
 
   [[nodiscard]] Pool home() const { return spec_.home; }
 
   /// Whether the own values lie at home.
-  [[nodiscard]] bool at_home() const { return values_[place(spec_.home)].resident(); }
+  [[nodiscard]] bool at_home() const { return at_home_; }
 
   /// Masters, gradients and states count in this pool from now on.
   void move_optim(Pool pool);
@@ -115,7 +113,14 @@ class STRATA_HIDDEN Chunk {
   void put_view(const OptimViewSink& out) const;
 
  private:
-  static size_t place(Pool pool) { return static_cast<size_t>(pool); }
+  /// Own values and reduced gradients take turns in one buffer.
+  [[nodiscard]] bool shares() const {
+    return spec_.has_master && !spec_.keeps_values && !spec_.moves && spec_.home == spec_.optim;
+  }
+
+  [[nodiscard]] PooledBuffer& values() {
+    return shares() ? grad_ : values_[static_cast<size_t>(spec_.home)];
+  }
 
   [[nodiscard]] std::byte* own() const;  // in the whole buffer
   void drop_whole();
@@ -129,8 +134,9 @@ class STRATA_HIDDEN Chunk {
   Pools* pools_;
   kit::FlatLayout layout_;
   ChunkSpec spec_;
-  PooledBuffer whole_;                  // always in the device pool
-  std::array<PooledBuffer, 2> values_;  // the own values, by pool; absent without a master
+  PooledBuffer whole_;  // always in the device pool
+  std::array<PooledBuffer, 2>
+      values_;  // the own values, by pool; absent without a master and when shares()
   PooledBuffer master_;
   PooledBuffer grad_;
   PooledBuffer scratch_;  // of a mesh with replicas
@@ -138,7 +144,8 @@ class STRATA_HIDDEN Chunk {
   Work reducing_;
   std::vector<uint8_t> taken_;  // by slot
   size_t n_taken_ = 0;
-  bool has_values_ = false;
+  bool at_home_ = false;     // the own values are in values()
+  bool has_values_ = false;  // the whole buffer has values, or gradients over some of them
   bool under_way_ = false;
   bool has_grad_ = false;  // grad_ holds a sum of this step
 };

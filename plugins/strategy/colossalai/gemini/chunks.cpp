@@ -47,16 +47,20 @@ void Chunks::make(strata_runtime* runtime,
   ahead_.assign(plan.chunks.size(), 0);
   active_.assign(plan.units.size(), 0);
   chunks_.reserve(plan.chunks.size());
-  for (const PlannedChunk& planned : plan.chunks) {
+  const Places places = config.auto_placement ? begin_automatically() : place_statically();
+  for (size_t i = 0; i < plan.chunks.size(); ++i) {
+    const PlannedChunk& planned = plan.chunks[i];
     ChunkSpec spec;
     spec.mesh = &mesh;
     spec.value_dtype = planned.value_dtype;
     spec.master_dtype = planned.master_dtype;
     spec.has_master = config.master_weights;
     spec.keeps_values = config.gradient_accumulation;
+    spec.home = places.home[i];
+    spec.optim = places.optim[i];
+    spec.moves = config.auto_placement;
     chunks_.emplace_back(runtime, kit::lay_out(model, planned.params, mesh.shards()), spec, pools_);
   }
-  config.auto_placement ? place_automatically() : place_statically();
 }
 
 void Chunks::fill() {

@@ -90,12 +90,19 @@ class STRATA_HIDDEN Chunks {
     return users_[static_cast<size_t>(chunk)] > 0;
   }
 
-  void place_statically();
-  void place_automatically();
+  struct Places {
+    std::vector<Pool> home;
+    std::vector<Pool> optim;
+  };
+
+  [[nodiscard]] std::vector<int64_t> whole_bytes() const;
+  [[nodiscard]] Places place_statically();
+  [[nodiscard]] Places begin_automatically() const;
   void regain(int32_t unit);
   void look_ahead();
   void make_room(std::span<const int32_t> wanted);
-  void move_idle(int64_t missing, std::span<const int32_t> wanted);
+  void move_home(int64_t missing);
+  [[nodiscard]] int64_t bytes_freed_by(int32_t chunk) const;
   void evict(std::span<const Held> held, int64_t allowed);
   [[nodiscard]] std::vector<Held> held(std::span<const int32_t> wanted) const;
   [[nodiscard]] int64_t device_bytes_to_come(std::span<const int32_t> wanted) const;

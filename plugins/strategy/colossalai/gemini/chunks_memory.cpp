@@ -13,32 +13,34 @@ bool contains(std::span<const int32_t> list, int32_t value) {
 
 }  // namespace
 
-void Chunks::place_statically() {
-  std::vector<int64_t> bytes;
-  for (const Chunk& chunk : chunks_) {
-    bytes.push_back(chunk.whole_bytes());
+std::vector<int64_t> Chunks::whole_bytes() const {
+  std::vector<int64_t> out;
+  for (const PlannedChunk& chunk : plan_->chunks) {
+    out.push_back(kit::lay_out(model_, chunk.params, mesh_->shards()).numel() *
+                  size_of(chunk.value_dtype));
   }
-  const auto optim = place_fraction(bytes, config_->offload_optim_frac);
-  const auto home = place_fraction(bytes, config_->offload_param_frac);
-  for (size_t i = 0; i < chunks_.size(); ++i) {
-    chunks_[i].move_optim(optim[i]);
-    chunks_[i].move_home(home[i]);
-  }
+  return out;
+}
+
+Chunks::Places Chunks::place_statically() {
+  const std::vector<int64_t> bytes = whole_bytes();
   const auto total = std::accumulate(bytes.begin(), bytes.end(), int64_t{0});
-  may_stay_ =
-      plan_->keep_gathered
-          ? total
-          : static_cast<int64_t>(static_cast<double>(total) * (1 - config_->shard_param_frac));
+  const double stays = plan_->keep_gathered ? 1 : 1 - config_->shard_param_frac;
+  may_stay_ = static_cast<int64_t>(static_cast<double>(total) * stays);
+  return {place_fraction(bytes, config_->offload_param_frac),
+          place_fraction(bytes, config_->offload_optim_frac)};
 }
 
 // Values begin on the device as far as the first iteration lets them; masters, gradients and states on the host.
-void Chunks::place_automatically() {
+Chunks::Places Chunks::begin_automatically() const {
   int64_t left = budget_.for_model(false);
-  for (Chunk& chunk : chunks_) {
-    left -= chunk.shard_bytes();
-    chunk.move_home(left >= 0 ? Pool::kDevice : Pool::kHost);
-    chunk.move_optim(Pool::kHost);
+  Places out;
+  for (const int64_t bytes : whole_bytes()) {
+    left -= bytes / mesh_->shards();
+    out.home.push_back(left >= 0 ? Pool::kDevice : Pool::kHost);
+    out.optim.push_back(Pool::kHost);
   }
+  return out;
 }
 
 size_t Chunks::next_use(int32_t chunk) const {
@@ -51,6 +53,17 @@ size_t Chunks::next_use(int32_t chunk) const {
   return std::numeric_limits<size_t>::max();
 }
 
+// What was brought ahead waits for its use; a rank that is alone would only copy what it has.
+int64_t Chunks::bytes_freed_by(int32_t id) const {
+  const Chunk& chunk = chunks_[static_cast<size_t>(id)];
+  const bool on_device = chunk.home() == Pool::kDevice;
+  if (config_->auto_placement) {
+    return chunk.whole_bytes() + (on_device && chunk.at_home() ? chunk.shard_bytes() : 0);
+  }
+  const bool stays = ahead_[static_cast<size_t>(id)] != 0 || (mesh_->shards() == 1 && on_device);
+  return stays ? 0 : chunk.whole_bytes();
+}
+
 // Whole chunks that hold values and that nobody needs now.
 std::vector<Held> Chunks::held(std::span<const int32_t> wanted) const {
   std::vector<Held> out;
@@ -61,10 +74,7 @@ std::vector<Held> Chunks::held(std::span<const int32_t> wanted) const {
         contains(wanted, id)) {
       continue;
     }
-    // What was brought ahead waits for its use; a rank that is alone has the own values wherever they are whole.
-    const bool stays = !config_->auto_placement &&
-                       (ahead_[i] != 0 || (mesh_->shards() == 1 && chunk.home() == Pool::kDevice));
-    out.push_back({id, stays ? 0 : chunk.whole_bytes(), next_use(id), last_use_[i]});
+    out.push_back({id, bytes_freed_by(id), next_use(id), last_use_[i]});
   }
   return out;
 }
@@ -85,11 +95,7 @@ int64_t Chunks::device_bytes_to_come(std::span<const int32_t> wanted) const {
   int64_t sum = 0;
   for (const int32_t id : wanted) {
     const Chunk& chunk = chunks_[static_cast<size_t>(id)];
-    if (!chunk.whole()) {
-      const bool moves_in =
-          chunk.home() == Pool::kDevice && chunk.at_home() && !chunk.spec().keeps_values;
-      sum += chunk.whole_bytes() - (moves_in ? chunk.shard_bytes() : 0);
-    }
+    sum += chunk.whole() ? 0 : chunk.whole_bytes();
   }
   return sum;
 }
@@ -109,16 +115,15 @@ void Chunks::make_room(std::span<const int32_t> wanted) {
   const int64_t allowed = limit - in_use - device_bytes_to_come(wanted);
   evict(idle, std::max<int64_t>(allowed, 0));
   if (allowed < 0) {
-    move_idle(-allowed, wanted);
+    move_home(-allowed);
   }
 }
 
 // Own values that lie on the device between uses make room as well. If that is not enough, nothing is.
-void Chunks::move_idle(int64_t missing, std::span<const int32_t> wanted) {
+void Chunks::move_home(int64_t missing) {
   for (size_t i = chunks_.size(); i-- > 0 && missing > 0;) {
     Chunk& chunk = chunks_[i];
-    if (!chunk.whole() && chunk.at_home() && chunk.home() == Pool::kDevice &&
-        !contains(wanted, static_cast<int32_t>(i))) {
+    if (chunk.at_home() && chunk.home() == Pool::kDevice) {
       chunk.move_home(Pool::kHost);
       missing -= chunk.shard_bytes();
     }

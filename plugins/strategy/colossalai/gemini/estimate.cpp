@@ -12,8 +12,11 @@ namespace strata::colossalai {
 namespace {
 
 // Automatic placement keeps what it can; the estimate knows no activations.
-int64_t bytes_that_stay(const GeminiConfig& config, const ChunkPlan& plan, int64_t total) {
-  const bool all = config.auto_placement || plan.keep_gathered;
+int64_t bytes_that_stay(const GeminiConfig& config,
+                        const ChunkPlan& plan,
+                        int32_t ranks,
+                        int64_t total) {
+  const bool all = config.auto_placement || plan.keep_gathered || ranks == 1;
   return all ? total
              : static_cast<int64_t>(static_cast<double>(total) * (1 - config.shard_param_frac));
 }
@@ -25,7 +28,7 @@ void Gemini::estimate(const strata_estimate_args& args, strata_estimate& out) {
   const auto replicas = static_cast<int32_t>(config_.extra_dp_size);
   const kit::Mesh mesh(replicas, args.world_size / replicas);
   const ChunkPlan plan = plan_chunks(model, config_, mesh.shards());
-  std::vector<ChunkSize> sizes;
+  std::vector<int64_t> sizes;  // whole, in bytes
   std::vector<kit::FlatCost> costs;
   for (const PlannedChunk& chunk : plan.chunks) {
     const kit::ShardSpec spec = {&mesh,
@@ -38,8 +41,7 @@ void Gemini::estimate(const strata_estimate_args& args, strata_estimate& out) {
                                  false};
     const kit::FlatLayout layout = kit::lay_out(model, chunk.params, mesh.shards());
     costs.push_back(kit::cost_of(layout, spec, args.optim_state_per_element));
-    const bool stays = config_.gradient_accumulation || !config_.master_weights;
-    sizes.push_back({costs.back().values, costs.back().grad_bytes, !stays});
+    sizes.push_back(costs.back().values);
     out.param_bytes +=
         costs.back().param_bytes + (config_.gradient_accumulation ? costs.back().grad_bytes : 0);
     out.grad_bytes += costs.back().grad_bytes;
@@ -52,11 +54,9 @@ void Gemini::estimate(const strata_estimate_args& args, strata_estimate& out) {
         layout.numel() *
         size_of(value_dtype(config_, model.params()[static_cast<size_t>(alike.front())]));
   }
-  const auto total =
-      std::accumulate(sizes.begin(), sizes.end(), int64_t{0}, [](int64_t sum, const ChunkSize& s) {
-        return sum + s.whole;
-      });
-  const Rehearsed played = rehearse(model, plan, sizes, bytes_that_stay(config_, plan, total));
+  const auto total = std::accumulate(sizes.begin(), sizes.end(), int64_t{0});
+  const Rehearsed played =
+      rehearse(model, plan, sizes, bytes_that_stay(config_, plan, mesh.shards(), total));
   out.unit_bytes = played.peak;
   out.sent_bytes_per_step = kit::touched_bytes(model, args.world_size);
   for (size_t c = 0; c < costs.size(); ++c) {

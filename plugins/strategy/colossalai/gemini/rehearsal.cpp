@@ -43,10 +43,10 @@ class Script {
 
 class Stage {
  public:
-  Stage(const ChunkPlan& plan, std::span<const ChunkSize> sizes, int64_t may_stay)
-      : plan_(plan), sizes_(sizes), may_stay_(may_stay), states_(sizes.size()) {
-    out_.gathers.assign(sizes.size(), 0);
-    for (size_t c = 0; c < sizes.size(); ++c) {
+  Stage(const ChunkPlan& plan, std::span<const int64_t> bytes, int64_t may_stay)
+      : plan_(plan), bytes_(bytes), may_stay_(may_stay), states_(bytes.size()) {
+    out_.gathers.assign(bytes.size(), 0);
+    for (size_t c = 0; c < bytes.size(); ++c) {
       states_[c].waits = static_cast<int32_t>(plan.chunks[c].units.size());
     }
   }
@@ -86,7 +86,7 @@ class Stage {
       out_.gathers[static_cast<size_t>(id)] += state.whole ? 0 : 1;
       state.whole = true;
     }
-    note_peak(0);
+    note_peak();
   }
 
   void leave(const Event& e) {
@@ -96,8 +96,6 @@ class Stage {
       const auto& owners = plan_.chunks[static_cast<size_t>(id)].units;
       if (e.backward && std::find(owners.begin(), owners.end(), e.unit) != owners.end() &&
           --state.waits == 0) {
-        const ChunkSize& size = sizes_[static_cast<size_t>(id)];
-        note_peak(size.moves_in ? size.shard : 0);  // the sum has a place of its own by now
         state.whole = false;
       }
     }
@@ -114,25 +112,22 @@ class Stage {
               return e.enters && std::find(needs(e.unit).begin(), needs(e.unit).end(), id) !=
                                      needs(e.unit).end();
             });
-        const ChunkSize& size = sizes_[c];
-        out.push_back({id,
-                       size.whole == size.shard ? 0 : size.whole,
-                       static_cast<size_t>(next - events.begin()),
-                       0});
+        out.push_back({id, bytes_[c], static_cast<size_t>(next - events.begin()), 0});
       }
     }
     return out;
   }
 
-  void note_peak(int64_t more) {
+  void note_peak() {
+    int64_t sum = 0;
     for (size_t c = 0; c < states_.size(); ++c) {
-      more += states_[c].whole ? sizes_[c].whole - (sizes_[c].moves_in ? sizes_[c].shard : 0) : 0;
+      sum += states_[c].whole ? bytes_[c] : 0;
     }
-    out_.peak = std::max(out_.peak, more);
+    out_.peak = std::max(out_.peak, sum);
   }
 
   const ChunkPlan& plan_;
-  std::span<const ChunkSize> sizes_;
+  std::span<const int64_t> bytes_;
   int64_t may_stay_;
   std::vector<State> states_;
   Rehearsed out_;
@@ -142,9 +137,9 @@ class Stage {
 
 Rehearsed rehearse(const ModelView& model,
                    const ChunkPlan& plan,
-                   std::span<const ChunkSize> sizes,
+                   std::span<const int64_t> bytes,
                    int64_t may_stay) {
-  return Stage(plan, sizes, may_stay).play(Script(model).events());
+  return Stage(plan, bytes, may_stay).play(Script(model).events());
 }
 
 }  // namespace strata::colossalai

@@ -9,22 +9,16 @@
 
 namespace strata::colossalai {
 
-struct STRATA_HIDDEN ChunkSize {
-  int64_t whole = 0;     // bytes of all values
-  int64_t shard = 0;     // of one rank's
-  bool moves_in = true;  // the own values leave their place while the chunk is whole
-};
-
 struct STRATA_HIDDEN Rehearsed {
   std::vector<int64_t> gathers;  // by chunk, in one forward and backward
-  int64_t peak = 0;              // bytes beside the own values and gradients of all chunks
+  int64_t peak = 0;              // bytes of whole chunks
 };
 
-/// Units run in order of declaration, backward in reverse, parents around their children. may_stay: bytes of whole chunks
-/// that nobody uses.
+/// Units run in order of declaration, backward in reverse, parents around their children. bytes: of each whole chunk.
+/// may_stay: bytes of whole chunks that nobody uses.
 Rehearsed rehearse(const ModelView& model,
                    const ChunkPlan& plan,
-                   std::span<const ChunkSize> sizes,
+                   std::span<const int64_t> bytes,
                    int64_t may_stay);
 
 }  // namespace strata::colossalai
