@@ -141,6 +141,70 @@ void Memory::reset_peak() {
   }
 }
 
+c10::DataPtr SpareBlocks::take(int64_t bytes) {
+  auto it = blocks_.lower_bound(bytes);
+  if (it == blocks_.end() || it->first > bytes + bytes / 2) {
+    shrink_for(bytes);
+    it = blocks_.emplace(bytes, c10::GetCPUAllocator()->allocate(static_cast<size_t>(bytes)));
+    idle_ += bytes;
+  }
+  const int64_t size = it->first;
+  c10::DataPtr block = std::move(it->second);
+  blocks_.erase(it);
+  idle_ -= size;
+  in_use_ += size;
+  peak_ = std::max(peak_, in_use_);
+  taken_[block.get()] = size;
+  return block;
+}
+
+void SpareBlocks::give(c10::DataPtr block) {
+  const auto it = taken_.find(block.get());
+  const int64_t size = it->second;
+  taken_.erase(it);
+  blocks_.emplace(size, std::move(block));
+  in_use_ -= size;
+  idle_ += size;
+}
+
+void SpareBlocks::lose(const void* block) {
+  const auto it = taken_.find(block);
+  if (it != taken_.end()) {
+    in_use_ -= it->second;
+    taken_.erase(it);
+  }
+}
+
+// Room for a new block: the smallest go first, they fit the fewest.
+void SpareBlocks::shrink_for(int64_t bytes) {
+  const int64_t most = std::max(peak_, in_use_ + bytes);
+  while (!blocks_.empty() && in_use_ + idle_ + bytes > most) {
+    idle_ -= blocks_.begin()->first;
+    blocks_.erase(blocks_.begin());
+  }
+}
+
+c10::DataPtr Memory::allocate(int64_t bytes, bool takes_turns) {
+  if (!takes_turns || bytes == 0) {
+    return c10::GetCPUAllocator()->allocate(static_cast<size_t>(bytes));
+  }
+  c10::DataPtr block = spare_.take(bytes);
+  count_spare();
+  return block;
+}
+
+void Memory::release(c10::DataPtr block, bool takes_turns) {
+  if (takes_turns && block.get() != nullptr) {
+    spare_.give(std::move(block));
+    count_spare();
+  }
+}
+
+void Memory::count_spare() {
+  add("spare", spare_.idle() - counted_spare_);
+  counted_spare_ = spare_.idle();
+}
+
 at::Tensor view_of(const c10::Storage& storage,
                    int64_t byte_offset,
                    at::ScalarType dtype,
@@ -235,7 +299,8 @@ strata_buffer::strata_buffer(strata::unit::Memory& owner,
               c10::GetCPUAllocator(),
               /*resizable=*/false),
       bytes(size),
-      tag(std::move(name)) {
+      tag(std::move(name)),
+      takes_turns((flags & STRATA_BUFFER_TAKES_TURNS) != 0U) {
   if ((flags & STRATA_BUFFER_EVICTED) != 0U) {
     refuse_access();
     return;
@@ -249,6 +314,9 @@ strata_buffer::strata_buffer(strata::unit::Memory& owner,
 strata_buffer::~strata_buffer() {
   if (resident) {
     memory.add(tag, -bytes);
+    if (takes_turns) {
+      memory.lose(storage.data());
+    }
   }
 }
 
@@ -257,7 +325,7 @@ void strata_buffer::make_resident() {
     return;
   }
   c10::StorageImpl* impl = storage.unsafeGetStorageImpl();
-  c10::DataPtr fresh = c10::GetCPUAllocator()->allocate(static_cast<size_t>(bytes));
+  c10::DataPtr fresh = memory.allocate(bytes, takes_turns);
   if (holds_gradients && bytes > 0) {
     std::memset(fresh.get(), 0, static_cast<size_t>(bytes));
   } else if (memory.poison() && bytes > 0) {
@@ -277,7 +345,7 @@ void strata_buffer::evict() {
   if (memory.poison() && bytes > 0) {
     std::memset(impl->mutable_data(), kPoison, static_cast<size_t>(bytes));
   }
-  impl->set_data_ptr_noswap(c10::DataPtr(nullptr, c10::kCPU));  // nbytes stay
+  memory.release(impl->set_data_ptr(c10::DataPtr(nullptr, c10::kCPU)), takes_turns);  // nbytes stay
   refuse_access();
   resident = false;
   memory.add(tag, -bytes);

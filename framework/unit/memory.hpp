@@ -27,6 +27,29 @@ struct Account {
   }
 };
 
+/// Memory that evicted buffers left for others that take turns with them. Never more than such buffers had together at
+/// their peak.
+class SpareBlocks {
+ public:
+  /// At least so many bytes, of undefined content.
+  c10::DataPtr take(int64_t bytes);
+  void give(c10::DataPtr block);
+  /// A block that was taken ends with its owner.
+  void lose(const void* block);
+
+  /// Bytes that lie idle.
+  [[nodiscard]] int64_t idle() const { return idle_; }
+
+ private:
+  void shrink_for(int64_t bytes);
+
+  std::multimap<int64_t, c10::DataPtr> blocks_;  // by size
+  std::map<const void*, int64_t> taken_;         // sizes of those in use
+  int64_t idle_ = 0;
+  int64_t in_use_ = 0;
+  int64_t peak_ = 0;
+};
+
 /// Makes buffers and keeps the account. One per rank; [main] and [autograd], which take turns on a CPU.
 class Memory {
  public:
@@ -47,10 +70,21 @@ class Memory {
   void add(const std::string& tag, int64_t bytes);
   void reset_peak();
 
+  /// Memory for a buffer; takes_turns: from and to the spare blocks.
+  c10::DataPtr allocate(int64_t bytes, bool takes_turns);
+  void release(c10::DataPtr block, bool takes_turns);
+
+  /// Of a buffer that takes turns and ends while it has memory.
+  void lose(const void* block) { spare_.lose(block); }
+
  private:
+  void count_spare();
+
   bool poison_;
   Account total_;
   std::map<std::string, Account, std::less<>> tags_;
+  SpareBlocks spare_;
+  int64_t counted_spare_ = 0;
 };
 
 /// A tensor over a storage that may have no memory at the moment. Shape and strides in elements.
@@ -89,6 +123,7 @@ struct strata_buffer {
   std::string tag;
   std::string users;
   bool resident = false;
+  bool takes_turns = false;
   bool holds_gradients = false;  // memory comes zeroed, and zero_grad clears it
 };
 

@@ -15,7 +15,7 @@ Chunk::Chunk(strata_runtime* runtime, kit::FlatLayout layout, const ChunkSpec& s
       pools_(&pools),
       layout_(std::move(layout)),
       spec_(spec),
-      whole_(runtime, whole_bytes(), "unit", Pool::kDevice, pools),
+      whole_(runtime, whole_bytes(), "unit", Pool::kDevice, pools, STRATA_BUFFER_TAKES_TURNS),
       grad_(runtime, shard_bytes(), "grad", spec.optim, pools),
       taken_(layout_.slots.size(), 0) {
   for (const kit::Slot& slot : layout_.slots) {

@@ -100,7 +100,8 @@ void Chunks::use(int32_t unit, bool train) {
     order_.note(unit);
     look_ahead();
     if (config_->auto_placement) {
-      budget_.open(pools_.now(Pool::kDevice) + pools_.now(Pool::kHost) + state_bytes());
+      budget_.open(pools_.now(Pool::kDevice) + pools_.now(Pool::kHost) + bytes_of("optim") +
+                   bytes_of("spare"));
     }
   }
 }

@@ -107,7 +107,7 @@ class STRATA_HIDDEN Chunks {
   [[nodiscard]] std::vector<Held> held(std::span<const int32_t> wanted) const;
   [[nodiscard]] int64_t device_bytes_to_come(std::span<const int32_t> wanted) const;
   [[nodiscard]] size_t next_use(int32_t chunk) const;
-  [[nodiscard]] int64_t state_bytes() const;
+  [[nodiscard]] int64_t bytes_of(std::string_view tag) const;
 
   strata_runtime* runtime_ = nullptr;
   ModelView model_;

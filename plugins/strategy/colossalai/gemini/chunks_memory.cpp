@@ -158,10 +158,10 @@ void Chunks::release_all() {
 
 // --- states -----------------------------------------------------------------------------------------------------------
 
-int64_t Chunks::state_bytes() const {
+int64_t Chunks::bytes_of(std::string_view tag) const {
   int64_t now = 0;
   int64_t peak = 0;
-  check(service<strata_memory_api>().bytes_of_tag(runtime_, view("optim"), &now, &peak));
+  check(service<strata_memory_api>().bytes_of_tag(runtime_, view(tag), &now, &peak));
   return now;
 }
 
@@ -173,7 +173,7 @@ int64_t Chunks::device_states() const {
     here += chunk.spec().optim == Pool::kDevice ? chunk.layout().shard : 0;
   }
   return all == 0 ? 0
-                  : static_cast<int64_t>(static_cast<double>(state_bytes()) *
+                  : static_cast<int64_t>(static_cast<double>(bytes_of("optim")) *
                                          static_cast<double>(here) / static_cast<double>(all));
 }
 

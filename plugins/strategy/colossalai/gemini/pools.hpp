@@ -47,8 +47,14 @@ class STRATA_HIDDEN PooledBuffer {
  public:
   PooledBuffer() = default;
 
-  PooledBuffer(strata_runtime* rt, int64_t bytes, std::string_view tag, Pool pool, Pools& pools)
-      : buffer_(rt, bytes, STRATA_BUFFER_EVICTED, tag), pool_(pool), pools_(&pools) {}
+  /// flags: STRATA_BUFFER_* beside EVICTED.
+  PooledBuffer(strata_runtime* rt,
+               int64_t bytes,
+               std::string_view tag,
+               Pool pool,
+               Pools& pools,
+               uint32_t flags = 0)
+      : buffer_(rt, bytes, flags | STRATA_BUFFER_EVICTED, tag), pool_(pool), pools_(&pools) {}
 
   explicit operator bool() const { return static_cast<bool>(buffer_); }
 

@@ -13,7 +13,10 @@ typedef struct strata_buffer strata_buffer;
 
 enum {
   STRATA_BUFFER_EVICTED = 1, /* made without memory; make_resident() brings it */
-  STRATA_BUFFER_ZEROED = 2   /* filled with zeros when made */
+  STRATA_BUFFER_ZEROED = 2,  /* filled with zeros when made */
+  /* Its memory comes from what other such buffers of this rank left when they were evicted, if a piece fits, and is
+   * kept for them afterwards (tag "spare"): for large buffers that take turns. Since 0.4. */
+  STRATA_BUFFER_TAKES_TURNS = 4
 };
 
 /* Bytes of all CPU tensors of the process, buffers included: states, activations, batches, workspaces of operators. Ranks that are
@@ -39,6 +42,7 @@ typedef struct strata_memory_api {
    *     "unit"       values of a unit, whole between gather and evict
    *     "unit_grad"  gradients of a unit until they are reduced
    *     "comm"       staging of collectives
+   *   and "spare", what buffers that take turns have left for each other.
    * Any other tag has an account as well, and counts as coming and going. */
   strata_rc (*buffer_new)(
       strata_runtime* rt, int64_t bytes, uint32_t flags, strata_str tag, strata_buffer** out);
