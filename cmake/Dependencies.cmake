@@ -21,9 +21,12 @@ if(NOT TARGET strata::boost_dll)
   target_compile_definitions(strata_boost_dll INTERFACE BOOST_DLL_USE_STD_FS)
 endif()
 
-# Checksums; the header alone.
+# Checksums: by the library where it has code for each kind of x86 processor, else by the header alone.
 find_path(STRATA_XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
-mark_as_advanced(STRATA_XXHASH_INCLUDE_DIR)
+find_library(STRATA_XXHASH_LIBRARY xxhash)
+mark_as_advanced(STRATA_XXHASH_INCLUDE_DIR STRATA_XXHASH_LIBRARY)
+include(CheckLibraryExists)
+check_library_exists(xxhash XXH3_64bits_update_dispatch "" STRATA_XXHASH_DISPATCHES)
 
 # LibTorch carries Gloo inside but not its headers. These are only for including; its library is never linked.
 find_path(STRATA_GLOO_INCLUDE_DIR gloo/transport/device.h)

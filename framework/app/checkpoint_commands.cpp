@@ -1,10 +1,13 @@
 // strata checkpoint verify | convert.
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <fmt/core.h>
 
 #include "strata/cpp/dtype.hpp"
 #include "strata/cpp/error.hpp"
@@ -27,9 +30,14 @@ namespace fs = std::filesystem;
 void verify_checkpoint(const fs::path& dir) {
   const checkpoint::CheckpointReader reader(dir);
   checkpoint::read_state(dir);
+  const auto begin = std::chrono::steady_clock::now();
   reader.verify();
-  std::cout << dir.string() << ": all " << reader.tensors().size()
-            << " tensors, the index and the state are as they were written\n";
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  std::cout << fmt::format(
+      "{}: all {} tensors, the index and the state are as they were written ({:.2f} s)\n",
+      dir.string(),
+      reader.tensors().size(),
+      took.count());
 }
 
 void verify_weights(const fs::path& path, Stored kind) {

@@ -2,13 +2,14 @@
 #include "checkpoint/checkpoint_reader.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "strata/cpp/error.hpp"
 
 #include "checkpoint/checkpoint_dir.hpp"
 #include "checkpoint/dtype.hpp"
 #include "checkpoint/hash.hpp"
+#include "checkpoint/parallel.hpp"
 
 namespace strata::checkpoint {
 namespace {
@@ -76,12 +77,6 @@ void CheckpointReader::check_pieces() const {
   }
 }
 
-std::span<const std::byte> CheckpointReader::bytes_of(const IndexedTensor& tensor,
-                                                      const Chunk& chunk) const {
-  const SafetensorsFile& file = files_.at(chunk.file);
-  return file.data(*file.find(chunk_key(tensor, chunk)));
-}
-
 void CheckpointReader::read(size_t number, int64_t begin, int64_t count, void* out) const {
   check_elements(*this, number, begin, count);
   const IndexedTensor& tensor = index_.tensors[number];
@@ -92,9 +87,10 @@ void CheckpointReader::read(size_t number, int64_t begin, int64_t count, void* o
   for (; count > 0 && chunk != tensor.chunks.end(); ++chunk) {
     const int64_t skip = begin - chunk->begin;
     const int64_t n = std::min(count, chunk->count - skip);
-    const auto bytes = static_cast<size_t>(n * element);
-    std::memcpy(to, bytes_of(tensor, *chunk).data() + skip * element, bytes);
-    to += bytes;
+    const SafetensorsFile& file = files_.at(chunk->file);
+    const std::span bytes(to, static_cast<size_t>(n * element));
+    file.read(*file.find(chunk_key(tensor, *chunk)), static_cast<uint64_t>(skip * element), bytes);
+    to += bytes.size();
     begin += n;
     count -= n;
   }
@@ -105,17 +101,32 @@ std::optional<size_t> CheckpointReader::find(std::string_view name) const {
   return found == by_name_.end() ? std::nullopt : std::optional(found->second);
 }
 
+// In the order of the index, so that of several damaged ones the first is named.
 void CheckpointReader::verify(int part, int share) const {
+  std::vector<std::pair<const IndexedTensor*, const Chunk*>> mine;
+  size_t bytes = 0;
   int turn = 0;
   for (const IndexedTensor& tensor : index_.tensors) {
     for (const Chunk& chunk : tensor.chunks) {
-      if (turn++ % share == part && hash_of(bytes_of(tensor, chunk)) != chunk.hash) {
-        refuse(files_.at(chunk.file).path(),
-               chunk_key(tensor, chunk),
-               " is damaged: it does not have the checksum ",
-               hash_text(chunk.hash));
+      if (turn++ % share == part) {
+        mine.emplace_back(&tensor, &chunk);
+        bytes += static_cast<size_t>(chunk.count) * dtype_bytes(tensor.dtype);
       }
     }
+  }
+  in_parallel(mine.size(), bytes, [&](size_t i) { verify_chunk(*mine[i].first, *mine[i].second); });
+}
+
+void CheckpointReader::verify_chunk(const IndexedTensor& tensor, const Chunk& chunk) const {
+  const SafetensorsFile& file = files_.at(chunk.file);
+  Hash hash;
+  file.stream(*file.find(chunk_key(tensor, chunk)),
+              [&](std::span<const std::byte> bytes) { hash.add(bytes); });
+  if (hash.value() != chunk.hash) {
+    refuse(file.path(),
+           chunk_key(tensor, chunk),
+           " is damaged: it does not have the checksum ",
+           hash_text(chunk.hash));
   }
 }
 

@@ -15,8 +15,8 @@
 
 namespace strata::checkpoint {
 
-/// Index and headers are checked when it is made, bytes by verify(). Files are mapped; pages are read
-/// when they are asked for. [any] for reading.
+/// Index and headers are checked when it is made, bytes by verify(), which several threads do, as they do large read()s.
+/// What is not asked for is not read. [any] for reading.
 class CheckpointReader final : public TensorReader {
  public:
   enum class Take { kWeights, kAll };
@@ -46,8 +46,7 @@ class CheckpointReader final : public TensorReader {
  private:
   void open_files(const std::filesystem::path& dir, Take take);
   void check_pieces() const;
-  [[nodiscard]] std::span<const std::byte> bytes_of(const IndexedTensor& tensor,
-                                                    const Chunk& chunk) const;
+  void verify_chunk(const IndexedTensor& tensor, const Chunk& chunk) const;
 
   std::filesystem::path dir_;
   Index index_;

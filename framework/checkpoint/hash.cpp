@@ -5,8 +5,7 @@
 
 #include <fmt/core.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include STRATA_XXHASH
 
 namespace strata::checkpoint {
 

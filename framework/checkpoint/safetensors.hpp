@@ -82,6 +82,13 @@ class SafetensorsFile {
   /// type.
   [[nodiscard]] std::span<const std::byte> data(const TensorInfo& tensor) const;
 
+  /// The same bytes from `begin` of them on, as many as `out` has. Errors: of MappedFile::read().
+  void read(const TensorInfo& tensor, uint64_t begin, std::span<std::byte> out) const;
+
+  /// All of them to `use`. Errors: of MappedFile::stream().
+  void stream(const TensorInfo& tensor,
+              const std::function<void(std::span<const std::byte>)>& use) const;
+
  private:
   std::filesystem::path path_;
   MappedFile file_;

@@ -24,4 +24,15 @@ std::span<const std::byte> SafetensorsFile::data(const TensorInfo& tensor) const
   return file_.bytes().subspan(data_begin_ + tensor.begin, tensor.bytes());
 }
 
+void SafetensorsFile::read(const TensorInfo& tensor,
+                           uint64_t begin,
+                           std::span<std::byte> out) const {
+  file_.read(data_begin_ + tensor.begin + begin, out);
+}
+
+void SafetensorsFile::stream(const TensorInfo& tensor,
+                             const std::function<void(std::span<const std::byte>)>& use) const {
+  file_.stream(data_begin_ + tensor.begin, tensor.bytes(), use);
+}
+
 }  // namespace strata::checkpoint

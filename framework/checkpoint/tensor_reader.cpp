@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -41,11 +40,9 @@ class SafetensorsReader final : public TensorReader {
     check_elements(*this, tensor, begin, count);
     const TensorInfo& info = file_.tensors()[tensor];
     const uint64_t element = dtype_bytes(info.dtype);
-    const auto bytes = file_.data(info).subspan(static_cast<uint64_t>(begin) * element,
-                                                static_cast<uint64_t>(count) * element);
-    if (!bytes.empty()) {
-      std::memcpy(out, bytes.data(), bytes.size());
-    }
+    file_.read(info,
+               static_cast<uint64_t>(begin) * element,
+               {static_cast<std::byte*>(out), static_cast<uint64_t>(count) * element});
   }
 
  private:

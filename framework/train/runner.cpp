@@ -113,7 +113,9 @@ void Runner::build_engine(bool training) {
   engine_ = std::make_unique<Engine>(session_, std::move(objects_), facts, training, weights.get());
   if (weights != nullptr) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    session_.log().info("Model built and weights loaded in {:.2f} s", took.count());
+    session_.log().info("Model built in {:.2f} s, weights loaded in {:.2f} s",
+                        took.count() - weights->seconds(),
+                        weights->seconds());
   }
   if (training) {
     log_states();

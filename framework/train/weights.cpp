@@ -2,6 +2,7 @@
 #include "train/weights.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 #include <utility>
 
@@ -139,8 +140,14 @@ int64_t Weights::find(const std::string& name, at::IntArrayRef shape) const {
   return fits ? static_cast<int64_t>(it->second) : -1;
 }
 
-// Into memory of the tensor's own type, which is aligned for it; of another type through a piece in between.
 void Weights::read(size_t index, int64_t begin, const at::Tensor& out) const {
+  const auto start = std::chrono::steady_clock::now();
+  read_as(index, begin, out);
+  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Into memory of the tensor's own type, which is aligned for it; of another type through a piece in between.
+void Weights::read_as(size_t index, int64_t begin, const at::Tensor& out) const {
   constexpr int64_t kPiece = int64_t{1} << 20;
   const int64_t count = out.numel();
   if (out.scalar_type() == unit::scalar_type(stored(index).dtype)) {

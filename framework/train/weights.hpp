@@ -41,6 +41,9 @@ class Weights {
                   int64_t count,
                   const at::Tensor& out) const;
 
+  /// Spent on reading so far.
+  [[nodiscard]] double seconds() const { return seconds_; }
+
   /// After match(): what is missing, unexpected or of another shape, a line each; empty when all fits. The same on every
   /// rank.
   [[nodiscard]] std::string misfits() const;
@@ -58,6 +61,7 @@ class Weights {
   /// The index of a tensor; -1 when there is none of that name and shape.
   [[nodiscard]] int64_t find(const std::string& name, at::IntArrayRef shape) const;
   void read(size_t index, int64_t begin, const at::Tensor& out) const;
+  void read_as(size_t index, int64_t begin, const at::Tensor& out) const;
 
   [[nodiscard]] std::string list_misfits(size_t shown, const char* consequence) const;
 
@@ -67,6 +71,7 @@ class Weights {
   std::vector<std::string> missing_;
   std::vector<std::string> unexpected_;
   std::vector<std::string> misshaped_;
+  mutable double seconds_ = 0;
 };
 
 /// What a run begins with: the weights at `path`, or what a checkpoint there has of their averages, the hook's state of
