@@ -1,49 +1,146 @@
-"""Saving and loading a training state of 2 GB: ours on one rank beside torch.save and torch's distributed checkpoint."""
+"""Saving and loading a training state of 2 GB: ours on one rank beside torch.save and torch's distributed checkpoint,
+and beside what fio says of the disk."""
 
+import json
+import os
 import re
 import statistics
 import tempfile
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness import CONFIGS, PEERS, Figure, compared, result_of, run
+from harness import CONFIGS, PEERS, Figure, result_of, run
 
 CONFIG = CONFIGS / "gpt2.toml"
+SAVES = 3
 SAVED = re.compile(r"is on the disk: .* in ([\d.]+) s, for ([\d.]+) s of which training waited")
 LOADED = re.compile(r"(?:weights|state) loaded in ([\d.]+) s")
+VERIFIED = re.compile(r"as they were written \(([\d.]+) s\)")
+STATES = re.compile(r"Model states on rank 0: ([\d.]+) GiB")
+LARGEST_MIB = 50257 * 768 * 4 / 2**20  # the embedding
+DISK_SHARE = 1.1  # of fio's time: at the disk's limit
+
+
+@dataclass
+class Ours:
+    saves: list  # seconds, the first one and those that follow
+    stalls: list
+    load_disk: float
+    load_cache: float
+    peak_mib: float  # of a run that loads and ends
+    states_mib: float  # of the model: values, gradients, optimizer
+
+
+def touch(bench, size):
+    """Memory that a virtual machine gives for the first time costs seconds: both sides find it touched."""
+    run([bench.python, "-c", f"import torch; torch.ones({size} // 4)"])
+
+
+def in_cache(folder, wanted):
+    for file in folder.iterdir():
+        with file.open("rb") as handle:
+            if wanted:
+                while handle.read(8 << 20):
+                    pass
+            else:
+                os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def ours(bench, folder):
-    """Seconds of a save, of its stall, and of a load with all checksums compared before."""
     program, work = bench.build / "bin/strata", folder / "ours"
-    train = [program, "train", CONFIG, "--work-dir", work, "--cfg-options"]
-    saved = run([*train, "train_cfg.max_iters=2", "default_hooks.checkpoint.save_last=true"])
-    resumed = run([*train, "train_cfg.max_iters=2", "resume=true"])
-    begin = time.perf_counter()
-    run([program, "checkpoint", "verify", work / "iter_2"])
-    verified = time.perf_counter() - begin
-    save, stall = map(float, SAVED.search(saved.output).groups())
-    return save, stall, sum(map(float, LOADED.findall(resumed.output))) + verified
+    hook = "default_hooks.checkpoint"
+    each = [f"{hook}.by_epoch=false", f"{hook}.interval=1", f"{hook}.max_keep_ckpts=1", f"{hook}.save_last=false"]
+    train = [program, "train", CONFIG, "--work-dir", work, "--cfg-options", f"train_cfg.max_iters={SAVES}"]
+    saved = [tuple(map(float, found)) for found in SAVED.findall(run([*train, *each]).output)]
+    last = work / f"iter_{SAVES}"
+
+    def load(cached):
+        in_cache(last, cached)
+        verified = VERIFIED.search(run([program, "checkpoint", "verify", last]).output)
+        found = run([*train, f"{hook}.save_last=false", "resume=true"], memory=True)
+        return float(verified[1]) + sum(map(float, LOADED.findall(found.output))), found
+
+    from_disk, _ = load(cached=False)
+    from_cache, resumed = load(cached=True)
+    return Ours(
+        [seconds for seconds, _ in saved],
+        [stall for _, stall in saved],
+        from_disk,
+        from_cache,
+        resumed.peak_mib,
+        float(STATES.search(resumed.output)[1]) * 1024,
+    )
+
+
+def peer(bench, folder):
+    return result_of(run([bench.python, PEERS / "checkpoint_peer.py", folder]).output)
+
+
+def disk(folder, size):
+    """Seconds of writing and of reading so many bytes, past the page cache."""
+    file = folder / "fio"
+
+    def seconds(how):
+        options = [f"--filename={file}", f"--size={size}", "--bs=4M", "--direct=1", "--end_fsync=1", "--ioengine=psync"]
+        output = run(["fio", "--name=disk", f"--rw={how}", *options, "--output-format=json"]).output
+        return json.loads(output[output.index("{") :])["jobs"][0]["job_runtime"] / 1e3
+
+    found = seconds("write"), seconds("read")
+    file.unlink()
+    return found
+
+
+def one_round(bench, number):
+    found = {}
+    sides = [("peer", peer), ("ours", ours)]
+    for name, side in sides if number % 2 == 0 else reversed(sides):
+        with tempfile.TemporaryDirectory(dir=bench.build) as folder:
+            touch(bench, 6 << 30)
+            found[name] = side(bench, Path(folder))
+    with tempfile.TemporaryDirectory(dir=bench.build) as folder:
+        found["write"], found["read"] = disk(Path(folder), found["peer"]["bytes"])
+    return found
+
+
+def twice_as_fast(name, rounds, mine, theirs, disk_does=None):
+    """As fast, or at the disk's limit. disk_does: "read" or "write"; nothing where the disk has no part in it."""
+    peers = [min(theirs(engine) for engine in r["peer"]["engines"]) for r in rounds]
+    seconds = [mine(r["ours"]) for r in rounds]
+    allowed = [max(p / 2, DISK_SHARE * r.get(disk_does, 0)) for p, r in zip(peers, rounds, strict=True)]
+    middle = statistics.median
+    ratio = middle(s / p for s, p in zip(seconds, peers, strict=True))
+    return Figure(name, "s", middle(seconds), middle(allowed), "ours", peer=middle(peers), ratio=ratio)
+
+
+def stalls(name, rounds, number, copy):
+    seconds = [r["ours"].stalls[number] for r in rounds]
+    copied = [r["peer"]["copies"][copy] for r in rounds]
+    ratio = statistics.median(s / c for s, c in zip(seconds, copied, strict=True))
+    return Figure(name, "s", statistics.median(seconds), 1.2, "ratio", False, statistics.median(copied), ratio)
+
+
+def peak_memory(bench, rounds):
+    with tempfile.TemporaryDirectory(dir=bench.build) as folder:
+        program = [bench.build / "bin/strata", "train", CONFIGS / "tiny_mlp.toml", "--work-dir", folder]
+        itself = run([*program, "--cfg-options", "train_cfg.max_iters=5000"], memory=True).peak_mib
+    peaks = [r["ours"].peak_mib - itself for r in rounds]
+    limit = max(r["ours"].states_mib for r in rounds) + LARGEST_MIB
+    return Figure("peak memory of loading, less that of a tiny run", "MiB", statistics.median(peaks), limit)
 
 
 def checkpoints(bench):
-    rounds = []
-    for _ in range(bench.rounds):
-        with tempfile.TemporaryDirectory(dir=bench.build) as name:
-            folder = Path(name)
-            peer = result_of(run([bench.python, PEERS / "checkpoint_peer.py", folder]).output)
-            rounds.append((*ours(bench, folder), peer))
-    saves, stalls, loads, peers = (list(column) for column in zip(*rounds, strict=True))
-
-    def best(what):
-        return [min(peer[f"torch_{what}_s"], peer[f"dcp_{what}_s"]) for peer in peers]
-
-    disk = Figure("the same bytes written to the disk", "s", peer=statistics.median(p["disk_s"] for p in peers))
+    rounds = [one_round(bench, number) for number in range(bench.rounds)]
     return [
-        compared("save of 163 M parameters with AdamW's states", "s", saves, best("save"), 0.5),
-        compared("load of them, checksums compared", "s", loads, best("load"), 0.5),
-        compared("stall of a save, in copies of the state", "s", stalls, [p["copy_s"] for p in peers], 1.2),
-        disk,
+        twice_as_fast("first save", rounds, lambda o: o.saves[0], lambda e: e["saves"][0], "write"),
+        twice_as_fast("later save", rounds, lambda o: o.saves[-1], lambda e: e["saves"][1], "write"),
+        twice_as_fast("load from the disk", rounds, lambda o: o.load_disk, lambda e: e["load_disk"], "read"),
+        twice_as_fast("load from the page cache", rounds, lambda o: o.load_cache, lambda e: e["load_cache"]),
+        stalls("stall of the first save; a clone", rounds, 0, 0),
+        stalls("stall of a later save; another clone", rounds, -1, 1),
+        stalls("the same; a copy into a clone", rounds, -1, 2),
+        Figure("fio writes as many bytes", "s", peer=statistics.median(r["write"] for r in rounds)),
+        Figure("fio reads as many bytes", "s", peer=statistics.median(r["read"] for r in rounds)),
+        peak_memory(bench, rounds),
     ]
 
 

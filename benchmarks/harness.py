@@ -42,7 +42,7 @@ class Figure:
 class Run:
     output: str
     seconds: float | None = None  # from the start to the first line with what was waited for
-    peak_mib: float = 0.0  # resident, of the child process that had most; sampled on request
+    peak_mib: float = 0.0  # resident, of the process among it and its children that had most; sampled on request
 
 
 class Failed(Exception):
@@ -50,11 +50,11 @@ class Failed(Exception):
 
 
 class PeakMemory(threading.Thread):
-    """Follows the ranks of a launcher: its children. Both sides' launchers start one process for each rank."""
+    """Follows a program and its children: both sides' launchers start one process for each rank, and have less."""
 
-    def __init__(self, launcher):
+    def __init__(self, program):
         super().__init__(daemon=True)
-        self.launcher, self.ended, self.kib = launcher, threading.Event(), 0
+        self.program, self.ended, self.kib = program, threading.Event(), 0
 
     def run(self):
         while not self.ended.wait(SAMPLE_S):
@@ -66,7 +66,8 @@ class PeakMemory(threading.Thread):
             facts = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
         except OSError:  # it has ended
             return 0
-        return int(facts["VmHWM"].split()[0]) if int(facts["PPid"]) == self.launcher and "VmHWM" in facts else 0
+        ours = self.program in (int(facts["Pid"]), int(facts["PPid"]))
+        return int(facts["VmHWM"].split()[0]) if ours and "VmHWM" in facts else 0
 
     def stop(self):
         self.ended.set()

@@ -2,13 +2,15 @@
 
     python checkpoint_peer.py FOLDER
 
-Prints one line RESULT {json}: seconds of torch.save and torch.load, of torch's distributed checkpoint (one process),
-of its asynchronous save until it returns, of one copy of the state, and of writing as many bytes to the disk. A
-save counts until its bytes are on the disk (fsync), as ours does. Files are read from the page cache, as ours are.
+Prints one line RESULT {json}, seconds: of two saves after each other by torch.save and by torch's distributed
+checkpoint (one process), of loads into tensors that are there, from the disk and from the page cache, and of copies
+of the state: two clones, and one into a clone. A save counts until its bytes are on the disk (fsync), as ours does;
+the file of the first is removed before the second, as ours is.
 """
 
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -24,11 +26,21 @@ def timed(action):
     return time.perf_counter() - begin
 
 
-def sync(folder):
-    for path in [folder, *folder.rglob("*")]:
-        handle = os.open(path, os.O_RDONLY)
-        os.fsync(handle)
+def each(path, action):
+    for file in [path, *path.rglob("*")]:
+        handle = os.open(file, os.O_RDONLY)
+        action(handle)
         os.close(handle)
+
+
+def sync(path):
+    each(path, os.fsync)
+    each(path.parent, os.fsync)
+
+
+def evict(path):
+    """From the page cache."""
+    each(path, lambda handle: os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED))
 
 
 def state_of():
@@ -44,59 +56,63 @@ def tensors(state):
         yield from tensors(value) if isinstance(value, dict) else [value]
 
 
-def plain(folder, state, found):
-    file = folder / "state.pth"
+def copies(state):
+    """Seconds of a clone, of another, and of a copy into that one."""
+    clones = []
+    found = [timed(lambda: clones.extend(t.clone() for t in tensors(state)))]
+    clones.clear()
+    found.append(timed(lambda: clones.extend(t.clone() for t in tensors(state))))
+    found.append(timed(lambda: [a.copy_(b) for a, b in zip(clones, tensors(state), strict=True)]))
+    return found
 
-    def save():
-        torch.save(state, file)
-        sync(folder)
+
+def measured(path, save, load):
+    """Seconds of each."""
+
+    def saved():
+        save()
+        sync(path)
+
+    saves = []
+    for _ in range(2):
+        shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
+        saves.append(timed(saved))
+    evict(path)
+    return {"saves": saves, "load_disk": timed(load), "load_cache": timed(load)}
+
+
+def plain(folder, state):
+    path = folder / "state.pth"
 
     def load():
-        stored = torch.load(file, weights_only=True)
+        stored = torch.load(path, weights_only=True)
         for here, there in zip(tensors(state), tensors(stored), strict=True):
             here.data.copy_(there)
 
-    found["torch_save_s"], found["torch_load_s"] = timed(save), timed(load)
-    file.unlink()
+    found = measured(path, lambda: torch.save(state, path), load)
+    path.unlink()
+    return found
 
 
-def distributed(folder, state, found):
-    saved = folder / "dcp"
-
-    def save():
-        dcp.save(state, checkpoint_id=saved, no_dist=True)
-        sync(saved)
-
-    found["dcp_save_s"] = timed(save)
-    found["dcp_load_s"] = timed(lambda: dcp.load(state, checkpoint_id=saved, no_dist=True))
-
-
-def written(folder, size):
-    block = os.urandom(8 << 20)
-
-    def write():
-        with open(folder / "raw", "wb", buffering=0) as out:
-            for _ in range(size // len(block)):
-                out.write(block)
-            os.fsync(out.fileno())
-
-    seconds = timed(write)
-    (folder / "raw").unlink()
-    return seconds
+def distributed(folder, state):
+    path = folder / "dcp"
+    found = measured(
+        path,
+        lambda: dcp.save(state, checkpoint_id=path, no_dist=True),
+        lambda: dcp.load(state, checkpoint_id=path, no_dist=True),
+    )
+    shutil.rmtree(path)
+    return found
 
 
 def main():
-    folder, found = Path(sys.argv[1]), {}
+    folder = Path(sys.argv[1])
     torch.set_num_threads(1)
     with torch.no_grad():
         state = state_of()
-        copies = []
-        found["copy_s"] = timed(lambda: copies.extend(t.clone() for t in tensors(state)))
-        copies.clear()
-        found["bytes"] = sum(t.nbytes for t in tensors(state))
-        found["disk_s"] = written(folder, found["bytes"])
-        plain(folder, state, found)
-        distributed(folder, state, found)
+        found = {"copies": copies(state), "bytes": sum(t.nbytes for t in tensors(state))}
+        found["engines"] = [plain(folder, state), distributed(folder, state)]
     print("RESULT " + json.dumps(found))
 
 

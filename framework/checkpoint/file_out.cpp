@@ -49,7 +49,7 @@ void make_folders(const std::filesystem::path& folder) {
   sync_folder(folder.parent_path());
 }
 
-FileOut::FileOut(std::filesystem::path path, uint64_t bytes, Place place)
+FileOut::FileOut(std::filesystem::path path, uint64_t bytes, Place place, size_t block)
     : path_(std::move(path)),
       written_at_(place == Place::kAside ? aside_of(path_) : path_),
       bytes_(bytes) {
@@ -58,16 +58,21 @@ FileOut::FileOut(std::filesystem::path path, uint64_t bytes, Place place)
     throw_errno("cannot create", path_, errno);
   }
   // The destructor does not run for a constructor that throws.
-  if (bytes > 0 && ::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0 &&
-      (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)) {
-    const int error = errno;
+  try {
+    if (bytes > 0 && ::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0 &&
+        (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)) {
+      fail(errno);
+    }
+    blocks_ = block > 0 ? std::make_unique<BlockWriter>(fd_, block) : nullptr;
+  } catch (...) {
     ::close(fd_);
     ::unlink(written_at_.c_str());
-    fail(error);
+    throw;
   }
 }
 
 FileOut::~FileOut() {
+  blocks_.reset();
   if (fd_ >= 0) {
     ::close(fd_);
     ::unlink(written_at_.c_str());
@@ -91,6 +96,13 @@ void FileOut::fail(int error) const {
 }
 
 void FileOut::write(std::span<const std::byte> data) {
+  if (blocks_) {
+    written_ += data.size();
+    if (const int error = blocks_->write(data); error != 0) {
+      fail(error);
+    }
+    return;
+  }
   while (!data.empty()) {
     const ssize_t n = ::write(fd_, data.data(), data.size());
     if (n < 0 && errno != EINTR) {
@@ -107,6 +119,9 @@ void FileOut::write(std::string_view text) {
 }
 
 void FileOut::commit() {
+  if (const int error = blocks_ ? blocks_->finish() : 0; error != 0) {
+    fail(error);
+  }
   if (::fsync(fd_) != 0) {
     fail(errno);
   }

@@ -4,9 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "checkpoint/block_writer.hpp"
 
 namespace strata::checkpoint {
 
@@ -37,8 +40,11 @@ enum class Place {
 class FileOut {
  public:
   /// bytes: what will be written, reserved at once where the file system can, so that a full disk
-  /// shows at the start.
-  FileOut(std::filesystem::path path, uint64_t bytes, Place place = Place::kAside);
+  /// shows at the start. block: 0, or bytes that a BlockWriter collects; then an error may come later than its write().
+  FileOut(std::filesystem::path path,
+          uint64_t bytes,
+          Place place = Place::kAside,
+          size_t block = 0);
   FileOut(const FileOut&) = delete;
   FileOut& operator=(const FileOut&) = delete;
   ~FileOut();
@@ -59,6 +65,7 @@ class FileOut {
   uint64_t bytes_;
   uint64_t written_ = 0;
   int fd_ = -1;
+  std::unique_ptr<BlockWriter> blocks_;
 };
 
 /// Replaces a small file's content.

@@ -1,6 +1,10 @@
 // Header, then piece after piece.
 #include "checkpoint/shard_file.hpp"
 
+#include <algorithm>
+#include <span>
+#include <utility>
+
 #include "checkpoint/dtype.hpp"
 #include "checkpoint/file_out.hpp"
 #include "checkpoint/hash.hpp"
@@ -43,6 +47,22 @@ uint64_t data_bytes(const std::vector<ShardPiece>& pieces) {
   return out;
 }
 
+// Hashed and written part by part: what is in a core's cache is not brought from memory twice. Returns the checksum.
+uint64_t write_piece(std::span<const std::byte> data, const ShardOptions& options, FileOut& file) {
+  constexpr size_t kPart = size_t{512} << 10;
+  Hash hash;
+  while (!data.empty()) {
+    const auto part = data.first(std::min(kPart, data.size()));
+    data = data.subspan(part.size());
+    if (options.wait_for) {
+      options.wait_for(part.data() + part.size());
+    }
+    hash.add(part);
+    file.write(part);
+  }
+  return hash.value();
+}
+
 }  // namespace
 
 uint64_t shard_bytes(const std::vector<ShardPiece>& pieces) {
@@ -51,17 +71,18 @@ uint64_t shard_bytes(const std::vector<ShardPiece>& pieces) {
 
 Index write_shard(const std::filesystem::path& folder,
                   const std::string& name,
-                  const std::vector<ShardPiece>& pieces) {
+                  const std::vector<ShardPiece>& pieces,
+                  const ShardOptions& options) {
   const std::string head = head_of(pieces);
+  const uint64_t bytes = head.size() + data_bytes(pieces);
   Index out;
-  out.files[name] = {head.size() + data_bytes(pieces), hash_of(head)};
-  FileOut file(folder / name, out.files[name].bytes, Place::kInFolder);
+  out.files[name] = {bytes, hash_of(head)};
+  FileOut file(
+      folder / name, bytes, Place::kInFolder, bytes < 4 * options.block ? 0 : options.block);
   file.write(head);
   for (const ShardPiece& piece : pieces) {
-    const std::span data(piece.data, bytes_of(piece));
     IndexedTensor entry = entry_of(piece, name);
-    entry.chunks.front().hash = hash_of(data);
-    file.write(data);
+    entry.chunks.front().hash = write_piece({piece.data, bytes_of(piece)}, options, file);
     out.tensors.push_back(std::move(entry));
   }
   file.commit();

@@ -62,10 +62,14 @@ void CheckpointWriter::start(WriteTask task) {
                [&] { job->made = std::make_unique<checkpoint::NewCheckpoint>(job->task.dir); });
   job->folder =
       session_.world().broadcast_text(job->made ? job->made->folder().string() : std::string());
-  job->waited = seconds_since(job->task.begun);
   job_ = std::move(job);
   running_ = true;
   thread_ = std::thread([this] { run(*job_); });
+}
+
+void CheckpointWriter::copied() {
+  job_->waited = seconds_since(job_->task.begun);
+  memory_.end(/*complete=*/true);
 }
 
 void CheckpointWriter::wait() {
@@ -132,14 +136,18 @@ checkpoint::Index CheckpointWriter::write_files(const Job& job) const {
   const int rank = session_.world().rank();
   const int ranks = session_.world().size();
   const Captured& tensors = job.task.tensors;
+  checkpoint::ShardOptions options;
+  options.wait_for = [this](const std::byte* end) { memory_.wait_for(end); };
   std::vector<checkpoint::Index> parts(1);
   parts.front().world_size = ranks;
   for (const auto& [name, pieces] :
        {std::pair("model", &tensors.model), std::pair("optimizer", &tensors.optimizer)}) {
     if (!pieces->empty()) {
-      parts.push_back(checkpoint::write_shard(job.folder, file_name(name, rank, ranks), *pieces));
+      parts.push_back(
+          checkpoint::write_shard(job.folder, file_name(name, rank, ranks), *pieces, options));
     }
   }
+  memory_.wait_for(nullptr);
   return checkpoint::merge(std::move(parts));
 }
 

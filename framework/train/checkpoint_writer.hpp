@@ -41,9 +41,17 @@ class CheckpointWriter {
   /// Lets what runs come to its end, unless a rank no longer answers.
   ~CheckpointWriter();
 
-  /// Returns when the writing has begun; an earlier one has ended by then. Collective.
+  /// What a task's tensors lie in. Kept from one checkpoint to the next: the first one pays for memory that is touched
+  /// for the first time.
+  [[nodiscard]] Staging& memory() { return memory_; }
+
+  /// Returns when the writing has begun; an earlier one has ended by then. What is copied to memory() from now on is
+  /// written as it comes; afterwards copied(), or memory().end(false). Collective.
   /// Errors: of the earlier one; STRATA_E_IO when the folder cannot be made, rank 0's on every rank.
   void start(WriteTask task);
+
+  /// All values of the task are in memory(): training goes on.
+  void copied();
 
   /// Waits for the end of what was started. Errors: what it failed with, the same on every rank.
   void wait();
@@ -61,7 +69,7 @@ class CheckpointWriter {
     std::filesystem::path folder;                     // where all ranks write
     std::unique_ptr<checkpoint::NewCheckpoint> made;  // rank 0's
     std::string key;                                  // in the store
-    double waited = 0;                                // seconds, by training
+    double waited = 0;  // seconds, by training; once memory_ is complete
   };
 
   void run(Job& job);
@@ -74,6 +82,7 @@ class CheckpointWriter {
   [[nodiscard]] std::string hear(const std::string& key) const;
 
   Session& session_;
+  Staging memory_;
   std::thread thread_;
   std::unique_ptr<Job> job_;
   int64_t started_ = 0;  // the same on all ranks

@@ -267,8 +267,15 @@ void start_checkpoint(Session& session,
   task.dir = folder_of(session, save.request.out_dir) / save.request.name;
   task.update_last = save.request.update_last;
   on_rank_zero(session, [&] { task.state = state_json(session, engine, save, tensors).dump(1); });
-  task.tensors = tensors.capture(save.request.save_optimizer);
+  task.tensors = tensors.lay_out(save.request.save_optimizer, writer.memory());
   writer.start(std::move(task));
+  try {
+    tensors.copy(writer.memory());
+  } catch (...) {
+    writer.memory().end(/*complete=*/false);
+    throw;
+  }
+  writer.copied();
 }
 
 void rewrite_state(const Session& session, const StateUpdate& update) {

@@ -1,7 +1,6 @@
 // Buffers and the random number generator.
 #include "train/own_tensors.hpp"
 
-#include <cstring>
 #include <mutex>
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -96,10 +95,11 @@ int64_t OwnTensors::bytes() const {
   return out;
 }
 
-void OwnTensors::take(Captured& out) const {
+void OwnTensors::copy(Staging& memory, Captured& out) const {
   for (const Entry& e : entries_) {
-    std::byte* const data = out.memory.take(static_cast<int64_t>(e.tensor.nbytes()));
-    std::memcpy(data, e.tensor.const_data_ptr(), e.tensor.nbytes());
+    const auto bytes = static_cast<int64_t>(e.tensor.nbytes());
+    std::byte* const data = memory.take(bytes);
+    memory.copy(data, e.tensor.const_data_ptr(), bytes);
     (e.kind == checkpoint::Kind::kBuffer ? out.model : out.optimizer)
         .push_back({e.name,
                     unit::dtype_of(e.tensor.scalar_type()),

@@ -22,7 +22,8 @@ class OwnTensors {
   OwnTensors(Session& session, Engine& engine, bool ranks);
 
   [[nodiscard]] int64_t bytes() const;
-  void take(Captured& out) const;
+  /// Takes so many bytes of `memory` and copies there.
+  void copy(Staging& memory, Captured& out) const;
 
  private:
   struct Entry {

@@ -19,6 +19,12 @@ namespace {
 constexpr int64_t kFields =
     6;  // of one entry in what a rank tells: parameter, slot, dtype, offset, count, steps
 
+// Views follow the order of memory (channels_last), files that of the shape.
+void copy_rows(const at::Tensor& value, std::byte* to, Staging& memory) {
+  const at::Tensor rows = value.detach().contiguous();
+  memory.copy(to, rows.const_data_ptr(), static_cast<int64_t>(rows.nbytes()));
+}
+
 }  // namespace
 
 SavedTensors::SavedTensors(Session& session, Engine& engine)
@@ -159,41 +165,46 @@ int64_t SavedTensors::own_bytes(const std::vector<Item>& items) const {
 
 // --- copying ------------------------------------------------------------------------------------
 
-Captured SavedTensors::capture(bool optimizer) {
-  const std::vector<Item> items = plan(optimizer);
-  OwnTensors extra(session_, engine_, optimizer);
+Captured SavedTensors::lay_out(bool optimizer, Staging& memory) {
+  items_ = plan(optimizer);
+  std::ranges::stable_partition(items_, [](const Item& item) { return item.slot == 0; });
+  const OwnTensors extra(session_, engine_, optimizer);
+  memory.begin(own_bytes(items_) + extra.bytes());
   Captured out;
-  out.memory = Staging(own_bytes(items) + extra.bytes());
-  for (const Item& item : items) {
-    take(item, out);
+  Captured extras;
+  extra.copy(memory, extras);
+  for (Item& item : items_) {
+    lay_out(item, memory, out);
   }
-  leave_scope();
-  extra.take(out);
+  const auto append = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  append(out.model, extras.model);
+  append(out.optimizer, extras.optimizer);
   return out;
 }
 
-void SavedTensors::take(const Item& item, Captured& out) {
-  switch (item.way) {
-    case Way::kOwn:
-      return take_own(item, out);
-    case Way::kPermuted:
-      if (item.writer == session_.world().rank()) {
-        const at::Tensor& param = tensor_of(item);
-        const auto options = at::TensorOptions().dtype(unit::scalar_type(item.dtype));
-        const at::Tensor flat = at::empty({param.numel()}, options);
-        std::memcpy(flat.mutable_data_ptr(), own(item, 0), flat.nbytes());
-        put_rows(item, flat.as_strided(param.sizes(), param.strides()), out);
-      }
-      return;
-    case Way::kGathered:
-      return take_gathered(item, out);
-    case Way::kScope:
-      return take_scope(item, out);
+void SavedTensors::lay_out(Item& item, Staging& memory, Captured& out) const {
+  const int rank = session_.world().rank();
+  const int64_t element = size_of(item.dtype);
+  if (item.way != Way::kOwn) {
+    if (item.writer == rank) {
+      const int64_t count = tensor_of(item).numel();
+      item.to = memory.take(count * element);
+      add(item, 0, count, item.to, out);
+    }
+    return;
+  }
+  for (Piece& piece : item.pieces) {
+    if (piece.rank == rank) {
+      piece.to = memory.take(piece.count * element);
+      add(item, piece.offset, piece.count, piece.to, out);
+    }
   }
 }
 
 void SavedTensors::add(
-    const Item& item, int64_t begin, int64_t count, std::byte* data, Captured& out) const {
+    const Item& item, int64_t begin, int64_t count, const std::byte* data, Captured& out) const {
   const bool value = item.slot == 0;
   (value ? out.model : out.optimizer)
       .push_back({item.name,
@@ -205,30 +216,42 @@ void SavedTensors::add(
                   data});
 }
 
-void SavedTensors::take_own(const Item& item, Captured& out) {
-  const int64_t element = size_of(item.dtype);
-  for (const Piece& piece : item.pieces) {
-    if (piece.rank != session_.world().rank()) {
-      continue;
-    }
-    std::byte* const data = out.memory.take(piece.count * element);
-    if (piece.count > 0) {
-      std::memcpy(data, own(item, piece.offset), static_cast<size_t>(piece.count * element));
-    }
-    add(item, piece.offset, piece.count, data, out);
+void SavedTensors::copy(Staging& memory) {
+  for (const Item& item : items_) {
+    copy(item, memory);
+  }
+  leave_scope();
+}
+
+void SavedTensors::copy(const Item& item, Staging& memory) {
+  switch (item.way) {
+    case Way::kOwn:
+      return copy_own(item, memory);
+    case Way::kPermuted:
+      if (item.writer == session_.world().rank()) {
+        const at::Tensor& param = tensor_of(item);
+        const auto options = at::TensorOptions().dtype(unit::scalar_type(item.dtype));
+        const at::Tensor flat = at::empty({param.numel()}, options);
+        std::memcpy(flat.mutable_data_ptr(), own(item, 0), flat.nbytes());
+        copy_rows(flat.as_strided(param.sizes(), param.strides()), item.to, memory);
+      }
+      return;
+    case Way::kGathered:
+      return copy_gathered(item, memory);
+    case Way::kScope:
+      return copy_scope(item, memory);
   }
 }
 
-// Views follow the order of memory (channels_last), files that of the shape.
-void SavedTensors::put_rows(const Item& item, const at::Tensor& value, Captured& out) const {
-  const at::Tensor rows = value.detach().contiguous();
-  const auto bytes = static_cast<int64_t>(rows.nbytes());
-  std::byte* const data = out.memory.take(bytes);
-  std::memcpy(data, rows.const_data_ptr(), static_cast<size_t>(bytes));
-  add(item, 0, rows.numel(), data, out);
+void SavedTensors::copy_own(const Item& item, Staging& memory) const {
+  for (const Piece& piece : item.pieces) {
+    if (piece.to != nullptr && piece.count > 0) {
+      memory.copy(piece.to, own(item, piece.offset), piece.count * size_of(item.dtype));
+    }
+  }
 }
 
-void SavedTensors::take_gathered(const Item& item, Captured& out) {
+void SavedTensors::copy_gathered(const Item& item, Staging& memory) {
   const at::Tensor& param = tensor_of(item);
   comm::World& world = session_.world();
   const int64_t element = size_of(item.dtype);
@@ -243,7 +266,7 @@ void SavedTensors::take_gathered(const Item& item, Captured& out) {
     world.broadcast(at, piece.count * element, static_cast<int>(piece.rank));
   }
   if (item.writer == world.rank()) {
-    put_rows(item, flat.as_strided(param.sizes(), param.strides()), out);
+    copy_rows(flat.as_strided(param.sizes(), param.strides()), item.to, memory);
   }
 }
 
@@ -257,13 +280,13 @@ const std::byte* SavedTensors::own(const Item& item, int64_t offset) const {
   throw run_error("this rank no longer holds element ", offset, " of ", item.name);
 }
 
-void SavedTensors::take_scope(const Item& item, Captured& out) {
+void SavedTensors::copy_scope(const Item& item, Staging& memory) {
   const unit::Param& p = engine_.model().param(item.param);
   if (owns_storage_) {
     enter_scope(p.unit);
   }
   if (item.writer == session_.world().rank()) {
-    put_rows(item, p.tensor, out);
+    copy_rows(p.tensor, item.to, memory);
   }
 }
 

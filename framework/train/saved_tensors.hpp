@@ -15,11 +15,10 @@
 
 namespace strata::train {
 
-/// What one rank writes: its files' pieces and the memory that they lie in.
+/// What one rank writes: its files' pieces, in the memory of a Staging.
 struct Captured {
   std::vector<checkpoint::ShardPiece> model;      // parameters and buffers
   std::vector<checkpoint::ShardPiece> optimizer;  // states, and what is this rank's alone
-  Staging memory;
 };
 
 /// All values and optimizer states of a training run, wherever they lie. Every rank makes one and calls the same
@@ -36,11 +35,14 @@ class SavedTensors {
   SavedTensors(const SavedTensors&) = delete;
   SavedTensors& operator=(const SavedTensors&) = delete;
 
-  /// A copy of what this rank writes. optimizer: with its states (those of hooks are there always), random numbers and what ranks have of their own.
-  /// Nothing is sent but parameters that lie in memory otherwise than row by row and are cut there, and those outside of
-  /// the views. Collective.
-  /// Memory   as much as this rank writes, besides one parameter or one unit of those.
-  Captured capture(bool optimizer);
+  /// Where in `memory`, which begins anew, everything will lie that this rank writes. optimizer: with its states (those
+  /// of hooks are there always), random numbers and what ranks have of their own. Collective.
+  Captured lay_out(bool optimizer, Staging& memory);
+
+  /// Copies it there, after lay_out(): the pieces of the model first. Nothing is sent but parameters that lie in memory
+  /// otherwise than row by row and are cut there, and those outside of the views. Collective.
+  /// Memory   beside `memory` one parameter or one unit of those.
+  void copy(Staging& memory);
 
   /// Updates of a parameter so far, from the ranks that make them.
   [[nodiscard]] int64_t steps(int32_t param) const { return steps_[static_cast<size_t>(param)]; }
@@ -51,6 +53,7 @@ class SavedTensors {
     int64_t rank;
     int64_t offset;
     int64_t count;
+    std::byte* to = nullptr;  // on this rank, once laid out
   };
 
   enum class Way {
@@ -68,6 +71,7 @@ class SavedTensors {
     Way way = Way::kOwn;
     int64_t writer = 0;         // unless kOwn
     std::vector<Piece> pieces;  // of all elements, in order
+    std::byte* to = nullptr;    // unless kOwn: on the writer, once laid out
   };
 
   struct Held {
@@ -89,12 +93,13 @@ class SavedTensors {
     return engine_.model().param(item.param).tensor;
   }
 
-  void take(const Item& item, Captured& out);
-  void take_own(const Item& item, Captured& out);
-  void take_gathered(const Item& item, Captured& out);
-  void take_scope(const Item& item, Captured& out);
-  void put_rows(const Item& item, const at::Tensor& value, Captured& out) const;
-  void add(const Item& item, int64_t begin, int64_t count, std::byte* data, Captured& out) const;
+  void lay_out(Item& item, Staging& memory, Captured& out) const;
+  void copy(const Item& item, Staging& memory);
+  void copy_own(const Item& item, Staging& memory) const;
+  void copy_gathered(const Item& item, Staging& memory);
+  void copy_scope(const Item& item, Staging& memory);
+  void add(
+      const Item& item, int64_t begin, int64_t count, const std::byte* data, Captured& out) const;
   [[nodiscard]] const std::byte* own(const Item& item, int64_t offset) const;
   void enter_scope(int32_t unit);
   void leave_scope();
@@ -106,6 +111,7 @@ class SavedTensors {
   std::map<Key, std::vector<optim::StateSlice>> own_;  // by this one
   std::vector<int64_t> steps_;
   std::vector<int64_t> load_;  // bytes that each rank writes
+  std::vector<Item> items_;    // laid out, values first
   int32_t unit_ = -1;          // whose scope is entered
 };
 

@@ -30,12 +30,13 @@ using checkpoint::ShardPiece;
 using nlohmann::json;
 
 constexpr int64_t kElements = 300;
-constexpr int64_t kCut = 130;  // rank 1 has the elements of "a" from here on
+constexpr int64_t kAverages = 4500;  // a file of five blocks, which a thread of its own writes
+constexpr int64_t kCut = 130;        // rank 1 has the elements of "a" from here on
 constexpr int kRanks = 2;
 
-std::vector<float> numbers(int version, int tensor) {
-  std::vector<float> out(kElements);
-  for (int64_t i = 0; i < kElements; ++i) {
+std::vector<float> numbers(int version, int tensor, int64_t count = kElements) {
+  std::vector<float> out(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) {
     out[static_cast<size_t>(i)] = static_cast<float>(version * 10000 + tensor * 1000 + i);
   }
   return out;
@@ -45,7 +46,7 @@ std::vector<float> numbers(int version, int tensor) {
 class Tensors {
  public:
   explicit Tensors(int version)
-      : a_(numbers(version, 0)), b_(numbers(version, 1)), avg_(numbers(version, 2)) {}
+      : a_(numbers(version, 0)), b_(numbers(version, 1)), avg_(numbers(version, 2, kAverages)) {}
 
   /// Writes the files of one rank.
   [[nodiscard]] Index write(const fs::path& folder, int rank) const {
@@ -62,7 +63,8 @@ class Tensors {
     parts.push_back(checkpoint::write_shard(
         folder,
         "optimizer" + tail,
-        {{"a.exp_avg", STRATA_F32, {kElements}, Kind::kState, 0, kElements, bytes(avg_)}}));
+        {{"a.exp_avg", STRATA_F32, {kAverages}, Kind::kState, 0, kAverages, bytes(avg_)}},
+        {.block = 4096}));
     return merge(std::move(parts));
   }
 
@@ -88,8 +90,9 @@ class Tensors {
                         const std::vector<float>& expected) {
     const auto found = reader.find(name);
     std::vector<float> stored(expected.size());
-    if (found.has_value() && reader.tensors()[*found].elements() == kElements) {
-      reader.read(*found, 0, kElements, stored.data());
+    const auto count = static_cast<int64_t>(expected.size());
+    if (found.has_value() && reader.tensors()[*found].elements() == count) {
+      reader.read(*found, 0, count, stored.data());
     }
     if (stored != expected) {
       throw std::runtime_error(
