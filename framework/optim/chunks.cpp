@@ -6,7 +6,8 @@ namespace strata::optim {
 std::vector<Stretch> plan_chunks(const std::vector<View>& views,
                                  const std::vector<ParamSlot>& params,
                                  const std::vector<uint8_t>& touched,
-                                 const std::vector<int64_t>& steps) {
+                                 const std::vector<int64_t>& steps,
+                                 bool join) {
   std::vector<Stretch> out;
   for (size_t v = 0; v < views.size(); ++v) {
     for (const strata_segment& s : views[v].segments) {
@@ -15,7 +16,7 @@ std::vector<Stretch> plan_chunks(const std::vector<View>& views,
         continue;
       }
       Stretch* const last = out.empty() ? nullptr : &out.back();
-      const bool joins = last != nullptr && last->view == static_cast<int32_t>(v) &&
+      const bool joins = join && last != nullptr && last->view == static_cast<int32_t>(v) &&
                          last->offset + last->count == s.view_offset &&
                          last->group == params[p].group &&
                          steps[static_cast<size_t>(last->param)] == steps[p];

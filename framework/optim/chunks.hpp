@@ -18,11 +18,12 @@ struct Stretch {
   int64_t count;
 };
 
-/// The segments of touched parameters that have a group; neighbours with the same group and step
-/// are one.
+/// The segments of touched parameters that have a group; join: neighbours with the same group and
+/// step are one.
 std::vector<Stretch> plan_chunks(const std::vector<View>& views,
                                  const std::vector<ParamSlot>& params,
                                  const std::vector<uint8_t>& touched,
-                                 const std::vector<int64_t>& steps);
+                                 const std::vector<int64_t>& steps,
+                                 bool join);
 
 }  // namespace strata::optim

@@ -88,13 +88,15 @@ template <class E>
 struct ClampLoop {
   E* data;
   int64_t count;
+  double factor;
   double limit;
 
   [[gnu::always_inline]] void operator()() const {
     using T = decltype(widen(E{}));
+    const T f = static_cast<T>(factor);
     const T high = static_cast<T>(limit);
     for (int64_t i = 0; i < count; ++i) {
-      T g = widen(data[i]);
+      T g = widen(data[i]) * f;
       g = g > high ? high : g;
       g = g < -high ? -high : g;
       data[i] = narrow<E>(g);
@@ -125,12 +127,14 @@ struct SumLoop {
   int64_t first;  // lane of data[0]
   double* lanes;
   double p;
+  double factor;
 
   [[gnu::always_inline]] void operator()() const {
     constexpr int64_t kLanes = 16;
+    const auto f = static_cast<decltype(widen(E{}))>(factor);
     int64_t i = 0;
     for (int64_t lane = first; lane % kLanes != 0 && i < count; ++lane, ++i) {
-      lanes[lane] = add_to<kPower>(lanes[lane], widen(data[i]), p);
+      lanes[lane] = add_to<kPower>(lanes[lane], widen(data[i]) * f, p);
     }
     double sums[kLanes];
     for (int64_t lane = 0; lane < kLanes; ++lane) {
@@ -138,11 +142,11 @@ struct SumLoop {
     }
     for (; i + kLanes <= count; i += kLanes) {
       for (int64_t lane = 0; lane < kLanes; ++lane) {
-        sums[lane] = add_to<kPower>(sums[lane], widen(data[i + lane]), p);
+        sums[lane] = add_to<kPower>(sums[lane], widen(data[i + lane]) * f, p);
       }
     }
     for (int64_t lane = 0; i < count; ++lane, ++i) {
-      sums[lane] = add_to<kPower>(sums[lane], widen(data[i]), p);
+      sums[lane] = add_to<kPower>(sums[lane], widen(data[i]) * f, p);
     }
     for (int64_t lane = 0; lane < kLanes; ++lane) {
       lanes[lane] = sums[lane];
@@ -165,20 +169,17 @@ void scale(const GradSpan& grads, double factor) {
   });
 }
 
-bool scale_and_look(const GradSpan& grads, double factor) {
+bool has_nonfinite(const GradSpan& grads) {
   int32_t found = 0;
   typed(grads, [&](auto* data) {
     kit::simd(LookLoop<std::remove_pointer_t<decltype(data)>>{data, grads.count, &found});
   });
-  if (factor != 1) {
-    scale(grads, factor);
-  }
   return found != 0;
 }
 
-void clamp(const GradSpan& grads, double limit) {
+void clamp(const GradSpan& grads, double factor, double limit) {
   typed(grads, [&](auto* data) {
-    kit::simd(ClampLoop<std::remove_pointer_t<decltype(data)>>{data, grads.count, limit});
+    kit::simd(ClampLoop<std::remove_pointer_t<decltype(data)>>{data, grads.count, factor, limit});
   });
 }
 
@@ -189,13 +190,13 @@ void PowerSum::add(const GradSpan& grads, int64_t param_offset) {
     double* const lanes = lanes_.data();
     switch (power_of(p_)) {
       case Power::kOne:
-        return kit::simd(SumLoop<E, Power::kOne>{data, grads.count, first, lanes, p_});
+        return kit::simd(SumLoop<E, Power::kOne>{data, grads.count, first, lanes, p_, factor_});
       case Power::kTwo:
-        return kit::simd(SumLoop<E, Power::kTwo>{data, grads.count, first, lanes, p_});
+        return kit::simd(SumLoop<E, Power::kTwo>{data, grads.count, first, lanes, p_, factor_});
       case Power::kMax:
-        return kit::simd(SumLoop<E, Power::kMax>{data, grads.count, first, lanes, p_});
+        return kit::simd(SumLoop<E, Power::kMax>{data, grads.count, first, lanes, p_, factor_});
       case Power::kAny:
-        return kit::simd(SumLoop<E, Power::kAny>{data, grads.count, first, lanes, p_});
+        return kit::simd(SumLoop<E, Power::kAny>{data, grads.count, first, lanes, p_, factor_});
     }
   });
 }

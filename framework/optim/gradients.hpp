@@ -13,19 +13,20 @@ struct GradSpan {
   int32_t dtype;
 };
 
-/// Multiplies in place; true when any element was inf or NaN before. factor 1 only looks.
-bool scale_and_look(const GradSpan& grads, double factor);
+/// Whether any element is inf or NaN.
+bool has_nonfinite(const GradSpan& grads);
+/// Multiplies in place.
 void scale(const GradSpan& grads, double factor);
-/// Each element to [-limit, limit]; NaN stays.
-void clamp(const GradSpan& grads, double limit);
+/// Multiplies, then each element to [-limit, limit]; NaN stays.
+void clamp(const GradSpan& grads, double factor, double limit);
 
-/// The sum of |g|^p over one parameter, p infinite: the maximum.
+/// The sum of |factor * g|^p over one parameter, p infinite: the maximum.
 ///
 /// Elements are added to lanes chosen by their place in the parameter, so the bits do not depend on
 /// the stretches it was cut into, as long as these come in order.
 class PowerSum {
  public:
-  explicit PowerSum(double p) : p_(p) {}
+  explicit PowerSum(double p, double factor = 1) : p_(p), factor_(factor) {}
 
   /// param_offset: of the first element, in the flattened parameter.
   void add(const GradSpan& grads, int64_t param_offset);
@@ -35,6 +36,7 @@ class PowerSum {
   static constexpr int64_t kLanes = 16;
 
   double p_;
+  double factor_;
   std::array<double, kLanes> lanes_{};
 };
 

@@ -6,7 +6,8 @@
 namespace strata::optim {
 
 std::vector<Hyper> hypers_of(const border::Object<strata_optimizer_api>& optimizer) {
-  strata_optimizer_caps caps = {STRATA_HDR(strata_optimizer_caps), nullptr, 0, nullptr, 0};
+  strata_optimizer_caps caps{};
+  caps.h = STRATA_HDR(strata_optimizer_caps);
   optimizer.call(&strata_optimizer_api::describe, &caps);
   std::vector<Hyper> out;
   for (uint64_t i = 0; i < caps.n_hypers; ++i) {

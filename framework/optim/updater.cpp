@@ -2,10 +2,13 @@
 #include "optim/updater.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 namespace strata::optim {
 namespace {
+
+constexpr int64_t kGradPiece = 1 << 18;  // elements: a task for a thread
 
 size_t index(int32_t i) {
   return static_cast<size_t>(i);
@@ -23,10 +26,15 @@ Updater::Updater(UpdaterParts parts, const Services& services)
       buffers_(std::move(parts.buffers)),
       segments_(index_segments(views_, params_)),
       steps_(params_.size(), 0),
-      touched_(params_.size(), 0) {
+      touched_(params_.size(), 0),
+      crew_(parts.threads),
+      runner_(optimizer_, crew_) {
   for (const View& view : views_) {
     float_bytes(view.c.value_dtype);
     float_bytes(view.c.grad_dtype);
+    if (view.c.copy != nullptr) {
+      float_bytes(view.c.copy_dtype);
+    }
   }
   for (const ParamSlot& p : params_) {
     if (p.group >= hypers_.groups()) {
@@ -72,17 +80,24 @@ void Updater::look_for_touched() {
     touched_[p] = flag;
   }
   if (!plan_valid_) {
-    plan_ = plan_chunks(views_, params_, touched_, steps_);
+    plan_ = plan_chunks(views_, params_, touched_, steps_, runner_.n_sums() == 0);
     plan_valid_ = true;
   }
 }
 
-template <class F>
-void Updater::for_each_grad(const F& f) {
+void Updater::each_grad(const std::function<void(const GradSpan&)>& f) {
   look_for_touched();
+  std::vector<GradSpan> spans;
   for (const Stretch& s : plan_) {
-    f(grad_span(views_[index(s.view)], {s.offset, 0, s.count, s.param, 0}));
+    const GradSpan whole = grad_span(views_[index(s.view)], {s.offset, 0, s.count, s.param, 0});
+    const int64_t width = float_bytes(whole.dtype);
+    for (int64_t at = 0; at < whole.count; at += kGradPiece) {
+      spans.push_back({static_cast<std::byte*>(whole.data) + at * width,
+                       std::min(kGradPiece, whole.count - at),
+                       whole.dtype});
+    }
   }
+  crew_.each(spans.size(), [&](size_t i) { f(spans[i]); });
 }
 
 bool Updater::any_rank(bool here) const {
@@ -101,20 +116,38 @@ bool Updater::any_rank(bool here) const {
   return flag != 0;
 }
 
+void Updater::begin_step() {
+  factor_ = 1;
+  known_finite_ = false;
+}
+
 bool Updater::unscale(double factor) {
-  bool found = false;
-  for_each_grad([&](const GradSpan& grads) { found = scale_and_look(grads, factor) || found; });
+  std::atomic<bool> found = false;
+  if (!known_finite_) {
+    each_grad([&](const GradSpan& grads) {
+      if (has_nonfinite(grads)) {
+        found = true;
+      }
+    });
+  }
+  factor_ *= factor;
   return any_rank(found);
 }
 
 void Updater::scale_grads(double factor) {
-  if (factor != 1) {
-    for_each_grad([&](const GradSpan& grads) { scale(grads, factor); });
+  factor_ *= factor;
+}
+
+void Updater::apply_factor() {
+  if (factor_ != 1) {
+    each_grad([&](const GradSpan& grads) { scale(grads, factor_); });
+    factor_ = 1;
   }
 }
 
 void Updater::clamp_grads(double limit) {
-  for_each_grad([&](const GradSpan& grads) { clamp(grads, limit); });
+  each_grad([&](const GradSpan& grads) { clamp(grads, factor_, limit); });
+  factor_ = 1;
 }
 
 double Updater::grad_norm(double p) {
@@ -122,6 +155,7 @@ double Updater::grad_norm(double p) {
     throw Error(STRATA_E_ARGUMENT, text("the order of a norm must be at least 1, is ", p));
   }
   if (strategy_ != nullptr && strategy_->has(&strata_strategy_api::grad_norm)) {
+    apply_factor();  // the strategy reads gradients as they lie in memory
     double out = 0;
     const strata_rc rc = strategy_->api().grad_norm(strategy_->self(), p, &out);
     if (rc != STRATA_E_UNSUPPORTED) {
@@ -148,18 +182,21 @@ std::vector<Updater::GroupSum> Updater::power_sums(double p) {
   for (const View& view : views_) {
     sum_of(view.c.group);
   }
-  for (size_t i = 0; i < params_.size(); ++i) {
-    if (touched_[i] == 0 || segments_[i].empty()) {
-      continue;
-    }
-    PowerSum sum(p);
-    for (const SegmentRef& ref : segments_[i]) {
+  std::vector<double> totals(params_.size());
+  crew_.each(params_.size(), [&](size_t i) {
+    PowerSum sum(p, factor_);
+    for (const SegmentRef& ref : touched_[i] != 0 ? segments_[i] : std::vector<SegmentRef>()) {
       const View& view = views_[index(ref.view)];
       const strata_segment& segment = view.segments[index(ref.segment)];
       sum.add(grad_span(view, segment), segment.param_offset);
     }
-    double& total = sum_of(views_[index(segments_[i].front().view)].c.group);
-    total = combine(p, total, sum.total());
+    totals[i] = sum.total();
+  });
+  for (size_t i = 0; i < params_.size(); ++i) {
+    if (touched_[i] != 0 && !segments_[i].empty()) {
+      double& total = sum_of(views_[index(segments_[i].front().view)].c.group);
+      total = combine(p, total, totals[i]);
+    }
   }
   return sums;
 }
@@ -175,6 +212,7 @@ double Updater::view_norm(double p) {
     }
     norm = combine(p, norm, total);
   }
+  known_finite_ = std::isfinite(norm);
   return root(p, norm);
 }
 
@@ -198,21 +236,71 @@ std::vector<strata_optim_chunk> Updater::fill_chunks() const {
     chunk.group = s.group;
     chunk.value_dtype = view.c.value_dtype;
     chunk.grad_dtype = view.c.grad_dtype;
+    if (view.c.copy != nullptr) {
+      const int64_t copy_at = view.c.copy_offset + s.offset * float_bytes(view.c.copy_dtype);
+      chunk.copy = memory_of(view.c.copy, view, "copy of the values") + copy_at;
+      chunk.copy_dtype = view.c.copy_dtype;
+    }
   }
   return chunks;
 }
 
+// What the optimizer asks to know about whole parameters, per chunk: its own terms, those of the parameter's other
+// chunks here, and over the views' group those of other ranks.
+std::vector<double> Updater::sums_of(std::span<const strata_optim_chunk> chunks,
+                                     const StepNumbers& numbers) const {
+  const size_t n = runner_.n_sums();
+  const std::vector<double> terms = runner_.prepare(chunks, numbers);
+  std::vector<std::pair<strata_group*, std::vector<double>>> by_group;  // [param][sum]
+  const auto of_group = [&](strata_group* group) -> std::vector<double>& {
+    for (auto& [known, sums] : by_group) {
+      if (known == group) {
+        return sums;
+      }
+    }
+    return by_group.emplace_back(group, std::vector<double>(params_.size() * n)).second;
+  };
+  for (const View& view : views_) {  // in one order on all ranks, also where a rank holds nothing
+    of_group(view.c.group);
+  }
+  const auto at = [&](size_t chunk) {
+    const Stretch& s = plan_[chunk];
+    return of_group(views_[index(s.view)].c.group).data() + index(s.param) * n;
+  };
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    for (size_t k = 0; k < n; ++k) {
+      at(i)[k] += terms[i * n + k];
+    }
+  }
+  for (auto& [group, sums] : by_group) {
+    if (group != nullptr && services_.comm != nullptr) {
+      strata_work* work = nullptr;
+      const auto count = static_cast<int64_t>(sums.size());
+      border::check(services_.comm->all_reduce(
+          group, sums.data(), count, STRATA_F64, STRATA_SUM, nullptr, &work));
+      border::check(services_.comm->wait(work, nullptr));
+    }
+  }
+  std::vector<double> out;
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    out.insert(out.end(), at(i), at(i) + n);
+  }
+  return out;
+}
+
 void Updater::optimizer_step() {
   look_for_touched();
-  const std::vector<strata_optim_chunk> chunks = fill_chunks();
-  const strata_optim_step_args args = {STRATA_HDR(strata_optim_step_args),
-                                       chunks.data(),
-                                       chunks.size(),
-                                       hypers_.data(),
-                                       hypers_.hypers().size(),
-                                       1.0,
-                                       nullptr};
-  optimizer_.call(&strata_optimizer_api::step, &args);
+  std::vector<strata_optim_chunk> chunks = fill_chunks();
+  const StepNumbers numbers = {hypers_.data(), hypers_.hypers().size(), factor_};
+  std::vector<double> sums;
+  if (runner_.n_sums() > 0) {
+    sums = sums_of(chunks, numbers);
+    for (size_t i = 0; i < chunks.size(); ++i) {
+      chunks[i].sums = sums.data() + i * runner_.n_sums();
+    }
+  }
+  runner_.step(chunks, numbers);
+  factor_ = 1;
   for (size_t p = 0; p < params_.size(); ++p) {
     steps_[p] += touched_[p];
   }

@@ -13,7 +13,9 @@
 
 #include "border/object.hpp"
 #include "border/runtime.hpp"
+#include "optim/chunk_runner.hpp"
 #include "optim/chunks.hpp"
+#include "optim/crew.hpp"
 #include "optim/gradients.hpp"
 #include "optim/hypers.hpp"
 #include "optim/views.hpp"
@@ -45,6 +47,7 @@ struct UpdaterParts {
   const border::Object<strata_strategy_api>* strategy =
       nullptr;  // asked for grad_norm; outlives the updater
   std::function<std::vector<BufferSlot>()> buffers = {};  // as they are now; absent: there are none
+  int threads = 1;  // that this rank may compute with; they do not change results
 };
 
 /// A piece of optimizer state, or of what the optimizer updates, borrowed: valid until the updater
@@ -87,7 +90,11 @@ class Updater {
 
   [[nodiscard]] const HyperTable& hypers() const { return hypers_; }
 
-  // strata_update_api. Buffers of the views must be resident.
+  /// Before a wrapper's step: the gradients are as backward left them.
+  void begin_step();
+
+  // strata_update_api. Buffers of the views must be resident. Factors are kept and multiplied with where gradients are
+  // read next, the optimizer's own pass included.
   /// Multiplies all gradients; true when any on any rank was inf or NaN. Collective.
   bool unscale(double factor);
   /// Asks the strategy if it knows; else sums over the groups of the views. Collective.
@@ -141,12 +148,14 @@ class Updater {
                                      const View& view,
                                      const char* what) const;
   [[nodiscard]] GradSpan grad_span(const View& view, const strata_segment& segment) const;
-  template <class F>
-  void for_each_grad(const F& f);
+  void each_grad(const std::function<void(const GradSpan&)>& f);
+  void apply_factor();
   [[nodiscard]] bool any_rank(bool here) const;
   [[nodiscard]] std::vector<GroupSum> power_sums(double p);
   [[nodiscard]] double view_norm(double p);
   [[nodiscard]] std::vector<strata_optim_chunk> fill_chunks() const;
+  [[nodiscard]] std::vector<double> sums_of(std::span<const strata_optim_chunk> chunks,
+                                            const StepNumbers& numbers) const;
   [[nodiscard]] size_t number_of(std::string_view param) const;
 
   Services services_;
@@ -163,6 +172,10 @@ class Updater {
   std::vector<uint8_t> touched_;                   // per parameter, as the plan was made for
   std::vector<Stretch> plan_;
   bool plan_valid_ = false;
+  double factor_ = 1;          // of all gradients, not yet multiplied with
+  bool known_finite_ = false;  // the gradients of this step, on this rank
+  Crew crew_;
+  ChunkRunner runner_;
 };
 
 /// Service "strata.update/1", on rt->update.

@@ -63,7 +63,8 @@ Updater::~Updater() {
 }
 
 void Updater::allocate_states() {
-  strata_optimizer_caps caps = {STRATA_HDR(strata_optimizer_caps), nullptr, 0, nullptr, 0};
+  strata_optimizer_caps caps{};
+  caps.h = STRATA_HDR(strata_optimizer_caps);
   optimizer_.call(&strata_optimizer_api::describe, &caps);
   if (caps.n_states > STRATA_MAX_OPTIM_STATES) {
     throw Error(STRATA_E_ARGUMENT,

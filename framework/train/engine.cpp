@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include <ATen/Parallel.h>
+
 #include "optim/groups.hpp"
 #include "optim/views.hpp"
 #include "unit/assemble.hpp"
@@ -108,8 +110,12 @@ Engine::Engine(
   if (training) {
     build_updater(std::move(objects.optimizer), std::move(groups), facts);
   }
-  stepper_ = std::make_unique<Stepper>(StepParts{
-      *model_, *tracker_, strategy_, wrapper_ ? &wrapper_ : nullptr, session.world().size()});
+  stepper_ = std::make_unique<Stepper>(StepParts{*model_,
+                                                 *tracker_,
+                                                 strategy_,
+                                                 wrapper_ ? &wrapper_ : nullptr,
+                                                 session.world().size(),
+                                                 updater_.get()});
 }
 
 Engine::~Engine() {
@@ -193,7 +199,8 @@ void Engine::build_updater(border::Object<strata_optimizer_api> optimizer,
                           std::move(optimizer),
                           std::move(hypers),
                           &strategy_,
-                          [this] { return buffer_slots(*model_); }},
+                          [this] { return buffer_slots(*model_); },
+                          at::get_num_threads()},
       optim::Services{unit::memory_service(),
                       unit::param_service(),
                       session_.world().size() > 1 ? comm::comm_service() : nullptr,

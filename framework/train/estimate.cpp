@@ -98,7 +98,8 @@ int32_t states_per_element(const border::Object<strata_optimizer_api>& optimizer
   if (!optimizer) {
     return 0;
   }
-  strata_optimizer_caps caps = {STRATA_HDR(strata_optimizer_caps), nullptr, 0, nullptr, 0};
+  strata_optimizer_caps caps{};
+  caps.h = STRATA_HDR(strata_optimizer_caps);
   optimizer.call(&strata_optimizer_api::describe, &caps);
   return static_cast<int32_t>(caps.n_states);
 }

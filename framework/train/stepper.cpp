@@ -93,6 +93,7 @@ void Stepper::update(IterReport& report) {
   const strata_step_ctx* ctx = &ctx_;
   report.result.h = STRATA_HDR(strata_step_result);
   parts_.strategy.call(&strata_strategy_api::pre_step, ctx);
+  parts_.updater->begin_step();
   parts_.wrapper->call(&strata_optim_wrapper_api::step, ctx, &report.result);
   parts_.strategy.call(&strata_strategy_api::post_step, ctx);
   parts_.model.zero_grad();

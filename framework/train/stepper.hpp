@@ -9,6 +9,7 @@
 #include "strata/abi/strategy.h"
 
 #include "border/object.hpp"
+#include "optim/updater.hpp"
 #include "unit/forward.hpp"
 #include "unit/model.hpp"
 #include "unit/tracker.hpp"
@@ -29,6 +30,7 @@ struct StepParts {
   const border::Object<strata_strategy_api>& strategy;
   const border::Object<strata_optim_wrapper_api>* wrapper = nullptr;  // null: evaluation only
   int32_t world_size = 1;
+  optim::Updater* updater = nullptr;  // null: evaluation only
 };
 
 /// Drives model, strategy and optim_wrapper. [main]

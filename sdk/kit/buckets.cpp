@@ -112,16 +112,17 @@ void FlatStore::optim_views(const OptimViewSink& out) const {
     for (const Slot& s : b.slots) {
       segments.push_back({s.offset, 0, s.numel, s.param, 0});
     }
-    out.put({values_.c(),
-             grads_.c(),
-             b.value_offset,
-             b.grad_offset,
-             b.numel,
-             b.dtype,
-             b.dtype,
-             segments.data(),
-             segments.size(),
-             nullptr});
+    strata_optim_view view{};
+    view.value = values_.c();
+    view.value_offset = b.value_offset;
+    view.value_dtype = b.dtype;
+    view.grad = grads_.c();
+    view.grad_offset = b.grad_offset;
+    view.grad_dtype = b.dtype;
+    view.numel = b.numel;
+    view.segments = segments.data();
+    view.n_segments = segments.size();
+    out.put(view);
   }
 }
 

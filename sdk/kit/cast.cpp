@@ -32,23 +32,12 @@ std::byte* at(void* base, int32_t dtype, int64_t index) {
 }
 
 template <class T>
-void store(const T* from, int32_t dtype, void* to, int64_t count) {
-  if constexpr (std::is_same_v<T, double>) {
-    if (dtype == STRATA_F64) {
-      std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
-      return;
-    }
-  }
-  detail::narrow(from, dtype, to, count);
-}
-
-template <class T>
 void cast_through(void* to, int32_t to_dtype, const void* from, int32_t from_dtype, int64_t count) {
   alignas(64) std::array<T, kBlock> block;
   for (int64_t done = 0; done < count; done += kBlock) {
     const int64_t n = std::min(kBlock, count - done);
     detail::widen(at(from, from_dtype, done), from_dtype, block.data(), n);
-    store(block.data(), to_dtype, at(to, to_dtype, done), n);
+    detail::narrow(block.data(), to_dtype, at(to, to_dtype, done), n);
   }
 }
 
@@ -61,7 +50,7 @@ void add_through(void* to, int32_t to_dtype, const void* from, int32_t from_dtyp
     detail::widen(at(to, to_dtype, done), to_dtype, sum.data(), n);
     detail::widen(at(from, from_dtype, done), from_dtype, term.data(), n);
     simd(AddLoop<T>{sum.data(), term.data(), n});
-    store(sum.data(), to_dtype, at(to, to_dtype, done), n);
+    detail::narrow(sum.data(), to_dtype, at(to, to_dtype, done), n);
   }
 }
 

@@ -137,9 +137,6 @@ void FlatShard::publish_begin() {
   if (!spec_.resident || !spec_.trainable) {
     return;
   }
-  if (!aliased()) {
-    cast(own_values(), spec_.value_dtype, master_.data(), spec_.master_dtype, layout_.shard);
-  }
   if (spec_.mesh->shards() > 1) {
     publishing_ = spec_.mesh->shard_group().all_gather(
         own_values(), full_.data(), layout_.shard, spec_.value_dtype);
@@ -148,6 +145,14 @@ void FlatShard::publish_begin() {
 
 void FlatShard::publish_end() {
   publishing_.wait();
+}
+
+void FlatShard::values_changed() {
+  publish_end();
+  if (spec_.resident && spec_.trainable && !aliased()) {
+    cast(own_values(), spec_.value_dtype, master_.data(), spec_.master_dtype, layout_.shard);
+  }
+  publish();
 }
 
 void FlatShard::adopt() {
@@ -270,6 +275,11 @@ void FlatShard::put_view(const OptimViewSink& out) const {
   view.segments = segments.data();
   view.n_segments = segments.size();
   view.group = spec_.mesh->shards() > 1 ? spec_.mesh->shard_group().c() : nullptr;
+  if (spec_.resident && !aliased()) {
+    view.copy = full_.c();
+    view.copy_offset = shard * shard_bytes(spec_.value_dtype);
+    view.copy_dtype = spec_.value_dtype;
+  }
   out.put(view);
 }
 

@@ -255,18 +255,20 @@ void ShardedUnits::abort_iter() noexcept {
   live_ = 0;
 }
 
-void ShardedUnits::publish(int32_t unit) {
-  for_unit(model_, unit, "sending the updated values of", [&] {
-    for (FlatShard& piece : at(unit).pieces) {
-      piece.publish();
-    }
-  });
+void ShardedUnits::publish(void (FlatShard::*how)()) {
+  for (size_t i = 0; i < units_.size(); ++i) {
+    for_unit(model_, static_cast<int32_t>(i), "sending the updated values of", [&] {
+      for (FlatShard& piece : units_[i].pieces) {
+        (piece.*how)();
+      }
+    });
+  }
 }
 
 void ShardedUnits::post_step() {
-  for (size_t i = 0; i < units_.size(); ++i) {
-    publish(static_cast<int32_t>(i));
-    for (FlatShard& piece : units_[i].pieces) {
+  publish(&FlatShard::publish);
+  for (Unit& unit : units_) {
+    for (FlatShard& piece : unit.pieces) {
       piece.clear_gradients();
     }
   }
@@ -275,9 +277,7 @@ void ShardedUnits::post_step() {
 // Inside an accumulation window units may have stayed gathered.
 void ShardedUnits::values_changed() {
   evict_unused();
-  for (size_t i = 0; i < units_.size(); ++i) {
-    publish(static_cast<int32_t>(i));
-  }
+  publish(&FlatShard::values_changed);
 }
 
 // --- scopes -----------------------------------------------------------------------------------------------------------

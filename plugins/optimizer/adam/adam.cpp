@@ -51,15 +51,6 @@ AdamScalars<T> scalars(const AdamSettings& settings, const double* h, int64_t st
   return s;
 }
 
-template <class T, Decay kMode>
-void run(const kit::ElementBlock<T>& block, const AdamScalars<T>& s, bool amsgrad) {
-  if (amsgrad) {
-    kit::simd(AdamLoop<T, kMode, true>{block, s});
-  } else {
-    kit::simd(AdamLoop<T, kMode, false>{block, s});
-  }
-}
-
 }  // namespace
 
 AdamBase::AdamBase(const AdamSettings& settings)
@@ -76,15 +67,9 @@ AdamBase::AdamBase(const AdamSettings& settings)
 }
 
 void AdamBase::step(const strata_optim_step_args& args) {
-  for (uint64_t i = 0; i < args.n_chunks; ++i) {
-    const strata_optim_chunk& chunk = args.chunks[i];
-    const double* h = args.hypers + static_cast<uint64_t>(chunk.group) * args.n_hypers;
-    if (chunk.value_dtype == STRATA_F64) {
-      update<double>(chunk, h, args.grad_scale);
-    } else {
-      update<float>(chunk, h, args.grad_scale);
-    }
-  }
+  kit::for_each_chunk(args, [&]<class T>(const strata_optim_chunk& chunk, const double* h) {
+    update<T>(chunk, h, args.grad_scale);
+  });
 }
 
 template <class T>
@@ -93,13 +78,16 @@ void AdamBase::update(const strata_optim_chunk& chunk, const double* h, double g
   const bool adds_decay = !settings_.decoupled && h[kWeightDecay] != 0;
   AdamScalars<T> free = s;  // without decay both kinds are one, and 1 * value is the value
   free.keep = settings_.decoupled ? s.keep : T(1);
-  kit::for_each_block<T>(chunk, grad_scale, [&](const kit::ElementBlock<T>& block) {
-    if (adds_decay) {
-      run<T, Decay::kL2>(block, s, settings_.amsgrad);
-    } else {
-      run<T, Decay::kDecoupled>(block, free, settings_.amsgrad);
-    }
-  });
+  const auto run = [&](const auto& loop) { kit::for_each_block<T>(chunk, grad_scale, loop); };
+  if (adds_decay && settings_.amsgrad) {
+    run(AdamLoop<T, Decay::kL2, true>{s});
+  } else if (adds_decay) {
+    run(AdamLoop<T, Decay::kL2, false>{s});
+  } else if (settings_.amsgrad) {
+    run(AdamLoop<T, Decay::kDecoupled, true>{free});
+  } else {
+    run(AdamLoop<T, Decay::kDecoupled, false>{free});
+  }
 }
 
 }  // namespace strata::optimizer_adam

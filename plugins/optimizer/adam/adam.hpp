@@ -34,6 +34,10 @@ class STRATA_HIDDEN AdamBase : public Optimizer {
     return std::span(states_).first(settings_.amsgrad ? 3 : 2);
   }
 
+  [[nodiscard]] uint32_t flags() const override {
+    return STRATA_OPTIM_CONCURRENT | STRATA_OPTIM_WRITES_COPY;
+  }
+
   void step(const strata_optim_step_args& args) override;
 
  private:

@@ -23,21 +23,12 @@ struct STRATA_HIDDEN AdamScalars {
   T minus_step_size;  // -lr / (1 - beta1^step), or -lr
 };
 
-[[gnu::always_inline]] STRATA_HIDDEN inline float fused(float a, float b, float c) {
-  return __builtin_fmaf(a, b, c);
-}
-
-[[gnu::always_inline]] STRATA_HIDDEN inline double fused(double a, double b, double c) {
-  return __builtin_fma(a, b, c);
-}
-
 template <class T, Decay kMode, bool kAmsgrad>
 struct STRATA_HIDDEN AdamLoop {
-  kit::ElementBlock<T> block;
   AdamScalars<T> s;
 
-  [[gnu::always_inline]] void operator()() const {
-    run(block.value, block.grad, block.state[0], block.state[1], block.state[2]);
+  [[gnu::always_inline]] void operator()(const kit::ElementBlock<T>& block) const {
+    run(block.value, block.grad, block.state[0], block.state[1], block.state[2], block);
   }
 
  private:
@@ -46,22 +37,24 @@ struct STRATA_HIDDEN AdamLoop {
                                   const T* __restrict grad,
                                   T* __restrict mean,
                                   T* __restrict square,
-                                  T* __restrict largest) const {
+                                  T* __restrict largest,
+                                  const kit::ElementBlock<T>& block) const {
     // Interpolates from the nearer end, as torch's lerp does: exact at both.
     const bool near = std::abs(s.new1) < T(0.5);
     const T weight = near ? s.new1 : s.new1 - 1;
     const T factor = s.sign * block.grad_scale;
+    const int64_t count = block.count;
 
-    for (int64_t i = 0; i < block.count; ++i) {
+    for (int64_t i = 0; i < count; ++i) {
       T p = value[i];
       T g = grad[i] * factor;
       if constexpr (kMode == Decay::kL2) {
-        g = fused(p, s.l2, g);
+        g = kit::fused(p, s.l2, g);
       } else {
         p = p * s.keep;
       }
-      const T m = fused(weight, g - mean[i], near ? mean[i] : g);
-      T v = fused(s.new2 * g, g, square[i] * s.old2);
+      const T m = kit::fused(weight, g - mean[i], near ? mean[i] : g);
+      T v = kit::fused(s.new2 * g, g, square[i] * s.old2);
       mean[i] = m;
       square[i] = v;
       if constexpr (kAmsgrad) {

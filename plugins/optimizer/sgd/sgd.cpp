@@ -27,20 +27,11 @@ struct SgdScalars {
   bool first;
 };
 
-[[gnu::always_inline]] inline float fused(float a, float b, float c) {
-  return __builtin_fmaf(a, b, c);
-}
-
-[[gnu::always_inline]] inline double fused(double a, double b, double c) {
-  return __builtin_fma(a, b, c);
-}
-
 template <class T, bool kHasMomentum, bool kNesterov>
 struct SgdLoop {
-  strata::kit::ElementBlock<T> block;
   SgdScalars<T> s;
 
-  [[gnu::always_inline]] void operator()() const {
+  [[gnu::always_inline]] void operator()(const strata::kit::ElementBlock<T>& block) const {
     T* __restrict value = block.value;
     const T* __restrict grad = block.grad;
     T* __restrict velocity = block.state[0];
@@ -48,14 +39,14 @@ struct SgdLoop {
     const T factor = s.sign * block.grad_scale;
 
     for (int64_t i = 0; i < block.count; ++i) {
-      const T g = fused(value[i], s.decay, grad[i] * factor);
+      const T g = strata::kit::fused(value[i], s.decay, grad[i] * factor);
       T direction = g;
       if constexpr (kHasMomentum) {
-        const T v = s.first ? g : fused(g, s.fresh, velocity[i] * s.momentum);
+        const T v = s.first ? g : strata::kit::fused(g, s.fresh, velocity[i] * s.momentum);
         velocity[i] = v;
-        direction = kNesterov ? fused(v, s.momentum, g) : v;
+        direction = kNesterov ? strata::kit::fused(v, s.momentum, g) : v;
       }
-      value[i] = fused(direction, s.minus_lr, value[i]);
+      value[i] = strata::kit::fused(direction, s.minus_lr, value[i]);
     }
   }
 };
@@ -78,24 +69,23 @@ class Sgd : public strata::Optimizer {
     return std::span(states_).first(config_.momentum != 0 ? 1 : 0);
   }
 
+  [[nodiscard]] uint32_t flags() const override {
+    return STRATA_OPTIM_CONCURRENT | STRATA_OPTIM_WRITES_COPY;
+  }
+
   void step(const strata_optim_step_args& args) override {
-    for (uint64_t i = 0; i < args.n_chunks; ++i) {
-      const strata_optim_chunk& chunk = args.chunks[i];
-      const double* h = args.hypers + static_cast<uint64_t>(chunk.group) * args.n_hypers;
-      if (h[kMomentum] != 0 && config_.momentum == 0) {
-        throw strata::run_error(
-            "SGD was configured with momentum = 0 and keeps no velocity, but group ",
-            chunk.group,
-            " now has momentum ",
-            h[kMomentum],
-            "; set [optimizer] momentum above 0");
-      }
-      if (chunk.value_dtype == STRATA_F64) {
-        update<double>(chunk, h, args.grad_scale);
-      } else {
-        update<float>(chunk, h, args.grad_scale);
-      }
-    }
+    strata::kit::for_each_chunk(
+        args, [&]<class T>(const strata_optim_chunk& chunk, const double* h) {
+          if (h[kMomentum] != 0 && config_.momentum == 0) {
+            throw strata::run_error(
+                "SGD was configured with momentum = 0 and keeps no velocity, but group ",
+                chunk.group,
+                " now has momentum ",
+                h[kMomentum],
+                "; set [optimizer] momentum above 0");
+          }
+          update<T>(chunk, h, args.grad_scale);
+        });
   }
 
  private:
@@ -127,16 +117,16 @@ class Sgd : public strata::Optimizer {
                              static_cast<T>(h[kMomentum]),
                              static_cast<T>(1 - h[kDampening]),
                              chunk.step == 1};
-    strata::kit::for_each_block<T>(
-        chunk, grad_scale, [&](const strata::kit::ElementBlock<T>& block) {
-          if (config_.momentum == 0) {
-            strata::kit::simd(SgdLoop<T, false, false>{block, s});
-          } else if (config_.nesterov) {
-            strata::kit::simd(SgdLoop<T, true, true>{block, s});
-          } else {
-            strata::kit::simd(SgdLoop<T, true, false>{block, s});
-          }
-        });
+    const auto run = [&](const auto& loop) {
+      strata::kit::for_each_block<T>(chunk, grad_scale, loop);
+    };
+    if (config_.momentum == 0) {
+      run(SgdLoop<T, false, false>{s});
+    } else if (config_.nesterov) {
+      run(SgdLoop<T, true, true>{s});
+    } else {
+      run(SgdLoop<T, true, false>{s});
+    }
   }
 
   SgdConfig config_;

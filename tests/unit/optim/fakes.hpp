@@ -99,17 +99,19 @@ inline const strata_comm_api& fake_comm() {
 /// value -= lr * grad; the state counts the updates; notes its chunks.
 struct FakeOptimizer {
   std::vector<std::vector<strata_optim_chunk>> steps;
+  std::vector<double> scales;  // of the gradients, per step
 
   static strata_rc describe(void*, strata_optimizer_caps* out) {
     static const strata_hyper hypers[] = {{{"lr", 2}, 0.5, STRATA_HYPER_LR, 0}};
     static const strata_optim_state states[] = {{{"count", 5}, -1, 0}};
-    *out = {STRATA_HDR(strata_optimizer_caps), hypers, 1, states, 1};
+    *out = {STRATA_HDR(strata_optimizer_caps), hypers, 1, states, 1, 0, 0};
     return STRATA_OK;
   }
 
   static strata_rc step(void* self, const strata_optim_step_args* args) {
     static_cast<FakeOptimizer*>(self)->steps.emplace_back(args->chunks,
                                                           args->chunks + args->n_chunks);
+    static_cast<FakeOptimizer*>(self)->scales.push_back(args->grad_scale);
     for (uint64_t i = 0; i < args->n_chunks; ++i) {
       const strata_optim_chunk& c = args->chunks[i];
       const auto lr =
@@ -129,7 +131,8 @@ struct FakeOptimizer {
          [](void*) {},
          [](void*, strata_str) -> const void* { return nullptr; }},
         &describe,
-        &step};
+        &step,
+        nullptr};
     return {strata_object{this, &api}, "FakeOptimizer"};
   }
 };

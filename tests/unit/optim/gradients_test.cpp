@@ -61,16 +61,18 @@ TEST(Gradients, HalvesAreScaledAndLookedAt) {
   std::vector<kit::Half> half = {kit::to_half(3),
                                  kit::to_half(std::numeric_limits<float>::infinity())};
 
-  EXPECT_FALSE(scale_and_look({brain.data(), 2, STRATA_BF16}, 0.5));
-  EXPECT_TRUE(scale_and_look({half.data(), 2, STRATA_F16}, 0.5));
+  EXPECT_FALSE(has_nonfinite({brain.data(), 2, STRATA_BF16}));
+  EXPECT_TRUE(has_nonfinite({half.data(), 2, STRATA_F16}));
+  scale({brain.data(), 2, STRATA_BF16}, 0.5);
+  scale({half.data(), 2, STRATA_F16}, 0.5);
   EXPECT_EQ(kit::to_float(brain[0]), 1.5F);
   EXPECT_EQ(kit::to_float(half[0]), 1.5F);
 }
 
-TEST(Gradients, ClampKeepsNaN) {
-  std::vector<double> grads = {-3, 0.5, std::nan(""), 7};
+TEST(Gradients, ClampMultipliesFirstAndKeepsNaN) {
+  std::vector<double> grads = {-6, 1, std::nan(""), 14};
 
-  clamp({grads.data(), 4, STRATA_F64}, 1);
+  clamp({grads.data(), 4, STRATA_F64}, 0.5, 1);
 
   EXPECT_EQ(grads[0], -1);
   EXPECT_EQ(grads[1], 0.5);

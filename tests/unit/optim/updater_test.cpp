@@ -170,9 +170,11 @@ TEST(Updater, UnscaleMultipliesAndSeesInfinity) {
   s.view.grads()[0] = 4;
 
   EXPECT_FALSE(s.updater().unscale(0.25));
-  EXPECT_EQ(s.view.grads()[0], 1);
+  EXPECT_EQ(s.updater().grad_norm(2), 1);
+  s.updater().begin_step();
   s.view.grads()[8] = kInf;
   EXPECT_TRUE(s.updater().unscale(1));
+  s.updater().begin_step();
   s.view.grads()[8] = std::nanf("");
   EXPECT_TRUE(s.updater().unscale(0.5));
 }
@@ -225,6 +227,77 @@ TEST(Updater, ScalesAndClamps) {
 
   EXPECT_EQ(s.view.grads()[0], 1.5F);
   EXPECT_EQ(s.view.grads()[1], -1.75F);
+}
+
+TEST(Updater, FactorsReachTheOptimizerAsOneAndLeaveGradientsAlone) {
+  Rig s;
+  s.view.grads()[0] = 4;
+
+  s.updater().unscale(0.5);
+  s.updater().scale_grads(0.25);
+  s.updater().optimizer_step();
+  s.updater().optimizer_step();
+
+  EXPECT_EQ(s.view.grads()[0], 4);
+  EXPECT_THAT(s.optimizer.scales, ElementsAre(0.125, 1));
+}
+
+TEST(Updater, FactorsOfAStepThatWasSkippedAreForgotten) {
+  Rig s;
+
+  s.updater().unscale(0.5);
+  s.updater().begin_step();
+  s.updater().optimizer_step();
+
+  EXPECT_THAT(s.optimizer.scales, ElementsAre(1));
+}
+
+TEST(Updater, AFiniteNormSparesTheLookForInfinityInThatStepOnly) {
+  Rig s;
+  s.view.grads()[0] = 1;
+  (void)s.updater().grad_norm(2);
+  s.view.grads()[0] = kInf;  // nobody would: shows that it is not looked at
+
+  EXPECT_FALSE(s.updater().unscale(0.5));
+  s.updater().begin_step();
+  EXPECT_TRUE(s.updater().unscale(0.5));
+}
+
+TEST(Updater, AStrategyThatComputesTheNormFindsTheFactorInTheGradients) {
+  strata_strategy_api api = {};
+  api.base = {STRATA_HDR(strata_strategy_api), [](void*) {}, nullptr};
+  api.grad_norm = [](void* self, double, double* out) {
+    *out = static_cast<double>(*static_cast<const float*>(self));
+    return strata_rc{STRATA_OK};
+  };
+  Rig s;
+  const border::Object<strata_strategy_api> strategy({s.view.grads(), &api}, "FakeStrategy");
+  s.strategy = &strategy;
+  s.view.grads()[0] = 4;
+
+  s.updater().unscale(0.5);
+
+  EXPECT_EQ(s.updater().grad_norm(2), 2);
+}
+
+TEST(Updater, TheHostWritesCopiesForAnOptimizerThatDoesNot) {
+  Rig s;
+  strata_buffer halves;
+  halves.bytes.assign(2 + 9 * 2, std::byte{0xEE});
+  s.view.view.c.copy = &halves;
+  s.view.view.c.copy_offset = 2;
+  s.view.view.c.copy_dtype = STRATA_BF16;
+  s.rt.untouched[1] = true;
+  s.view.grads()[0] = 1;
+
+  s.updater().optimizer_step();
+
+  const auto* const copy = reinterpret_cast<const uint16_t*>(halves.bytes.data()) + 1;
+  EXPECT_EQ(copy[0], 0x3F00);  // 1 - 0.5 * 1
+  EXPECT_EQ(copy[1], 0x3F80);
+  EXPECT_EQ(copy[4], 0xEEEE);  // untouched
+  EXPECT_EQ(copy[7], 0xEEEE);  // padding
+  EXPECT_EQ(copy[8], 0x3F80);
 }
 
 TEST(Updater, AsksTheStrategyForTheNormUnlessItDeclines) {

@@ -77,7 +77,8 @@ TEST_P(TorchUpdates, AreReproducedToTheBit) {
   const Golden& golden = GetParam();
   OptimPlugin plugin(golden.type == "SGD" ? "optimizer_sgd" : "optimizer_adam");
   const auto optimizer = plugin.create<strata_optimizer_api>(golden.type, golden.toml);
-  strata_optimizer_caps caps = {STRATA_HDR(strata_optimizer_caps), nullptr, 0, nullptr, 0};
+  strata_optimizer_caps caps{};
+  caps.h = STRATA_HDR(strata_optimizer_caps);
   optimizer.call(&strata_optimizer_api::describe, &caps);
   std::vector<double> hypers;
   for (uint64_t i = 0; i < caps.n_hypers; ++i) {

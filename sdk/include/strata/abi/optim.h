@@ -35,12 +35,24 @@ typedef struct strata_optim_state {
   int32_t reserved;
 } strata_optim_state;
 
+enum {
+  /* step() and prepare() may run on several threads at once, each call with chunks of its own: [any]. */
+  STRATA_OPTIM_CONCURRENT = 1,
+  STRATA_OPTIM_WRITES_COPY = 2 /* step() fills the chunks' copies; without it the host does, afterwards */
+};
+
+#define STRATA_MAX_OPTIM_SUMS 4
+
 typedef struct strata_optimizer_caps {
   strata_hdr h;
   const strata_hyper* hypers; /* static or the object's life */
   uint64_t n_hypers;
   const strata_optim_state* states;
   uint64_t n_states;
+  uint32_t flags; /* STRATA_OPTIM_* */
+  /* Sums over a whole parameter that step() wants to know, such as squared norms; prepare() gives their terms. At most
+   * STRATA_MAX_OPTIM_SUMS. Chunks then hold elements of one parameter each. */
+  uint32_t n_sums;
 } strata_optimizer_caps;
 
 /* A contiguous stretch whose elements share group and step count. */
@@ -54,6 +66,12 @@ typedef struct strata_optim_chunk {
   int32_t value_dtype;
   int32_t grad_dtype;
   int32_t state_dtype; /* of all states given as -1 */
+  /* Where the new values go as well, rounded to nearest even; NULL: nowhere. May be the memory of a gradient of the
+   * same type: an element's gradient is read before its copy is written. */
+  void* copy;
+  int32_t copy_dtype;
+  int32_t reserved;
+  const double* sums; /* caps.n_sums, over the whole parameter and all ranks; in step() only */
 } strata_optim_chunk;
 
 typedef struct strata_optim_step_args {
@@ -71,6 +89,10 @@ typedef struct strata_optimizer_api {
   strata_rc (*describe)(void* self, strata_optimizer_caps* out); /* * */
   /* *; element-wise: the same bits however a parameter is cut into chunks. [main] */
   strata_rc (*step)(void* self, const strata_optim_step_args* args);
+  /* With caps.n_sums above 0: comes before step(), for the same elements. May change states, not values. Writes to
+   * sums[chunk][sum] the terms of each chunk's own elements; the host adds them, pieces of a parameter in order, then
+   * ranks in rank order. [main] */
+  strata_rc (*prepare)(void* self, const strata_optim_step_args* args, double* sums);
 } strata_optimizer_api;
 
 /* --- optim_wrapper -------------------------------------------------------------------------------------- */

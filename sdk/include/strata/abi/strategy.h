@@ -112,6 +112,13 @@ typedef struct strata_optim_view {
   /* Ranks whose views hold the other pieces of these parameters, each element once; NULL: this view holds them whole.
    * Norms are summed over it. */
   strata_group* group;
+  /* Where an update writes the values it changes a second time, in the type that forward computes with; NULL: nowhere.
+   * Resident in optimizer_step. May be the gradient's memory when it has its type. Padding and parameters that an update
+   * leaves alone are not written. */
+  strata_buffer* copy;
+  int64_t copy_offset; /* bytes */
+  int32_t copy_dtype;
+  int32_t reserved;
 } strata_optim_view;
 
 typedef struct strata_optim_view_sink {

@@ -21,8 +21,19 @@ class STRATA_HIDDEN Optimizer : public Component {
   [[nodiscard]] virtual std::span<const strata_hyper> hypers() const = 0;
   [[nodiscard]] virtual std::span<const strata_optim_state> states() const = 0;
 
+  /// STRATA_OPTIM_* that hold for this type.
+  [[nodiscard]] virtual uint32_t flags() const { return 0; }
+
+  /// Sums over a whole parameter that step() finds in its chunks; prepare() gives their terms.
+  [[nodiscard]] virtual uint32_t sums() const { return 0; }
+
   /// Element-wise: the same bits however a parameter is cut into chunks.
   virtual void step(const strata_optim_step_args& args) = 0;
+
+  /// Before step(), with sums() above 0: out[chunk][sum] of the chunks' own elements. May change states, not values.
+  virtual void prepare(const strata_optim_step_args&, double* /*out*/) {
+    throw Error(STRATA_E_UNSUPPORTED, "prepare of an optimizer without sums");
+  }
 };
 
 /// Runs one iteration's loss scaling and, at the end of an accumulation window, the update.
@@ -87,12 +98,18 @@ struct STRATA_HIDDEN OptimizerThunks{
               hypers.data(),
               hypers.size(),
               states.data(),
-              states.size()};
+              states.size(),
+              self.flags(),
+              self.sums()};
     });
 }  // namespace detail
 
 static strata_rc step(void* p, const strata_optim_step_args* args) {
   return guarded([&] { static_cast<Optimizer*>(p)->step(*args); });
+}
+
+static strata_rc prepare(void* p, const strata_optim_step_args* args, double* sums) {
+  return guarded([&] { static_cast<Optimizer*>(p)->prepare(*args, sums); });
 }
 };  // namespace strata
 
@@ -103,7 +120,8 @@ struct KindOf<Optimizer> {
   static const void* table() {
     static const strata_optimizer_api api = {ObjectThunks<Optimizer>::head<strata_optimizer_api>(),
                                              &OptimizerThunks::describe,
-                                             &OptimizerThunks::step};
+                                             &OptimizerThunks::step,
+                                             &OptimizerThunks::prepare};
     return &api;
   }
 };

@@ -66,7 +66,7 @@ class STRATA_HIDDEN FlatShard {
   /// Lets the whole values go. Nothing for a resident piece.
   void evict();
 
-  /// After an update: brings the whole values of a resident piece up to date. Collective.
+  /// After an update, which wrote the own shard of a resident piece's values: brings the others' shards. Collective.
   void publish() {
     publish_begin();
     publish_end();
@@ -76,8 +76,8 @@ class STRATA_HIDDEN FlatShard {
   void publish_begin();
   void publish_end();
 
-  /// After the own shard was written to otherwise, the same. Collective.
-  void values_changed() { publish(); }
+  /// After the masters were written to otherwise: brings the whole values of a resident piece up to date. Collective.
+  void values_changed();
 
   /// Takes what was written to the whole values into the own shard.
   void adopt();

@@ -135,7 +135,7 @@ class STRATA_HIDDEN ShardedUnits {
   [[nodiscard]] int64_t transient_elements(int32_t unit) const;
   [[nodiscard]] bool whole(int32_t unit) const;
   void evict_unused();
-  void publish(int32_t unit);
+  void publish(void (FlatShard::*how)());
   [[nodiscard]] bool synchronises(const strata_step_ctx& ctx) const;
   void reduce(int32_t unit);
   void finish_reductions(size_t left);
