@@ -102,7 +102,9 @@ class ColossalAIWrapper final : public strata::kit::Accumulating {
       combined *= std::max(1.0, (out.grad_norm + 1e-6) / max_norm_);
     }
     if (!scaler_) {
-      check(update.scale_grads(runtime(), 1 / combined));
+      if (combined != 1) {
+        check(update.scale_grads(runtime(), 1 / combined));
+      }
       return true;
     }
     int32_t found_inf = 0;

@@ -21,7 +21,11 @@ void check_that(bool fits, const Node& table, const char* key, double value, con
 
 void check_scaler(const Node& table, const LossScalerConfig& c) {
   check_that(c.min_scale > 0, table, "min_scale", c.min_scale, "more than 0");
-  check_that(c.max_scale >= c.min_scale, table, "max_scale", c.max_scale, "at least min_scale");
+  check_that(c.max_scale >= c.min_scale && std::isfinite(static_cast<float>(c.max_scale)),
+             table,
+             "max_scale",
+             c.max_scale,
+             "at least min_scale, and a float");
   check_that(c.initial_scale >= c.min_scale && c.initial_scale <= c.max_scale,
              table,
              "initial_scale",

@@ -15,6 +15,7 @@ constexpr Table::Range kShare = {0, 1};
 constexpr Table::Range kSomeShare = {0, 1, false};
 constexpr Table::Range kNotNegative = {0, kInf};
 constexpr Table::Range kPositive = {0, kInf, false};
+constexpr Table::Range kScale = {0, std::numeric_limits<float>::max(), false};  // losses are floats
 constexpr double kMi = 1 << 20;
 
 int32_t dtype_of(std::string_view name) {
@@ -28,9 +29,9 @@ int32_t dtype_of(std::string_view name) {
 
 void read_scaler(Table& table, Common& out) {
   Scaler& s = out.scaler;
-  table.read("initial_scale", s.initial_scale, kPositive);
-  table.read("min_scale", s.min_scale, kPositive);
-  table.read("max_scale", s.max_scale, kPositive);
+  table.read("initial_scale", s.initial_scale, kScale);
+  table.read("min_scale", s.min_scale, kScale);
+  table.read("max_scale", s.max_scale, kScale);
   table.read("growth_factor", s.growth_factor, {1, kInf});
   table.read("backoff_factor", s.backoff_factor, {0, 1, false, false});
   table.read("growth_interval", s.growth_interval, 1);

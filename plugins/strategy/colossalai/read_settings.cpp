@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 #include "strata/kit/nearest.hpp"
@@ -12,8 +13,8 @@
 namespace strata::colossalai {
 namespace {
 
-constexpr std::array<std::string_view, 4> kPlugins = {
-    "gemini", "lowlevel-zero", "GeminiPlugin", "LowLevelZeroPlugin"};
+constexpr std::array<std::string_view, 2> kNames = {"gemini", "lowlevel-zero"};
+constexpr std::array<std::string_view, 2> kTypes = {"GeminiPlugin", "LowLevelZeroPlugin"};
 
 struct Elsewhere {
   std::string_view plugin;
@@ -29,14 +30,16 @@ constexpr std::array<Elsewhere, 4> kElsewhere = {{
      "expert parallelism is not there; data parallelism with ZeRO is LowLevelZeroPlugin"},
 }};
 
-[[noreturn]] void refuse_plugin(const std::string& where, const std::string& name) {
+[[noreturn]] void refuse_plugin(const std::string& where,
+                                const std::string& name,
+                                std::span<const std::string_view> known) {
   for (const Elsewhere& e : kElsewhere) {
     if (e.plugin == name) {
       throw config_error(
           where, "plugin \"", name, "\" is not one of ColossalAIStrategy: ", e.instead);
     }
   }
-  const std::string hint = kit::did_you_mean(name, kPlugins);
+  const std::string hint = kit::did_you_mean(name, known);
   throw config_error(where,
                      "plugin \"",
                      name,
@@ -67,7 +70,7 @@ void read_plugin(const Node& node, Settings& out) {
     } else if (name == "lowlevel-zero") {
       out.plugin = read_low_level_zero(Node());
     } else {
-      refuse_plugin(node.where(), name);
+      refuse_plugin(node.where(), name, kNames);
     }
     return;
   }
@@ -86,7 +89,7 @@ void read_plugin(const Node& node, Settings& out) {
   } else if (name == "LowLevelZeroPlugin") {
     out.plugin = read_low_level_zero(node);
   } else {
-    refuse_plugin(type.where(), name);
+    refuse_plugin(type.where(), name, kTypes);
   }
 }
 
