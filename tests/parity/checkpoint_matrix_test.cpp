@@ -21,11 +21,12 @@ namespace fs = std::filesystem;
 constexpr int kBefore = 4;   // steps until the checkpoint
 constexpr int kAfter = 5;    // and from it
 constexpr int kMicros = 12;  // of a step, divided among 1 to 4 ranks
-constexpr size_t kModes = 10;
 
 // Nothing divides evenly by 2, 3 or 4 but the width; the head is tied to the embedding.
 constexpr const char* kModel =
     R"(type = "GPT2", vocab_size = 13, n_positions = 7, n_layer = 2, n_head = 3, n_embd = 12, embd_pdrop = 0, resid_pdrop = 0, attn_pdrop = 0)";
+
+const size_t kModes = all_modes(1).size() + 1;
 
 /// Place 0 is one rank without a strategy of its own.
 Mode mode_at(size_t index, int world) {

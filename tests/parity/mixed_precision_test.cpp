@@ -2,12 +2,14 @@
 // in fp32, forward and backward in half precision, gradients cast to fp32 one by one and added in rank order.
 #include <cmath>
 #include <map>
+#include <mutex>
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "engine_run.hpp"
+#include "modes.hpp"
 
 namespace strata::test {
 namespace {
@@ -68,6 +70,7 @@ struct Window {
   int micros = 1;  // of each rank
   bool ranks_first =
       false;  // ranks in each micro-batch, then micro-batches; else each rank its own first
+  at::ScalarType sums = at::kFloat;  // gradients are added in fp32 and kept in it
 };
 
 struct Micro {
@@ -95,9 +98,9 @@ Micro emulate(const Weights& masters, const Window& window, const unit::Fields& 
   return out;
 }
 
-void add_to(Weights& sums, const Weights& grads) {
+void add_to(Weights& sums, const Weights& grads, at::ScalarType kept) {
   for (const auto& [name, grad] : grads) {
-    sums[name] = sums.count(name) == 0 ? grad : sums.at(name) + grad;
+    sums[name] = sums.count(name) == 0 ? grad : (sums.at(name) + grad).to(kept).to(at::kFloat);
   }
 }
 
@@ -110,9 +113,9 @@ Weights sum_of(const std::vector<Micro>& micros, const Window& window) {
     Weights part;
     for (int j = 0; j < inner; ++j) {
       const int place = window.ranks_first ? j * window.micros + i : i * window.micros + j;
-      add_to(part, micros[static_cast<size_t>(place)].grads);
+      add_to(part, micros[static_cast<size_t>(place)].grads, window.sums);
     }
-    add_to(sums, part);
+    add_to(sums, part, window.sums);
   }
   return sums;
 }
@@ -147,6 +150,24 @@ std::string zero(int stage, const std::string& dtype) {
          " = { enabled = true }, zero_optimization = { stage = " + std::to_string(stage) + " } }";
 }
 
+// ColossalAI keeps gradients in the parameters' type.
+std::string low_level_zero(int stage, const std::string& dtype, const std::string& more = {}) {
+  return "{ type = \"ColossalAIStrategy\", plugin = { type = \"LowLevelZeroPlugin\", precision = "
+         "\"" +
+         std::string(dtype == "float16" ? "fp16" : "bf16") +
+         "\", stage = " + std::to_string(stage) + more + " } }";
+}
+
+std::string gemini(const std::string& dtype, const std::string& more = {}) {
+  return "{ type = \"ColossalAIStrategy\", plugin = { type = \"GeminiPlugin\", precision = \"" +
+         std::string(dtype == "float16" ? "fp16" : "bf16") +
+         "\", chunk_config_dict = { 2 = { chunk_size = 700 } }" + more + " } }";
+}
+
+at::ScalarType half_type(const std::string& name) {
+  return name == "float16" ? at::kHalf : at::kBFloat16;
+}
+
 class MixedPrecision : public testing::TestWithParam<const char*> {};
 
 TEST_P(MixedPrecision, EqualsTheEmulationToTheBit) {
@@ -170,6 +191,51 @@ TEST_P(MixedPrecision, OnOneRankHasMastersOfItsOwn) {
   other.strategy = zero(3, dtype);
 
   EXPECT_EQ(run_engine(run).losses, run_engine(other).losses);
+}
+
+TEST_P(MixedPrecision, OfColossalAIEqualsTheEmulationThatKeepsGradientsInHalf) {
+  const std::string dtype = GetParam();
+  const at::ScalarType half = half_type(dtype);
+  const auto expected = emulated_losses({.dtype = half, .sums = half});
+
+  for (const std::string& strategy :
+       {low_level_zero(1, dtype),
+        low_level_zero(2, dtype),
+        low_level_zero(1, dtype, ", overlap_allgather = true, reduce_bucket_size_in_m = 0.0007"),
+        low_level_zero(2, dtype, ", cpu_offload = true, overlap_communication = false"),
+        gemini(dtype),
+        gemini(dtype, ", shard_param_frac = 0.5, max_prefetch = 1"),
+        gemini(dtype, ", offload_optim_frac = 1.0, offload_param_frac = 1.0"),
+        gemini(dtype, ", placement_policy = \"auto\"")}) {
+    EngineRun run = run_of(strategy, kWorld);
+    run.batches = batches;
+    EXPECT_EQ(run_engine(run).losses, expected) << strategy;
+  }
+}
+
+TEST_P(MixedPrecision, OfLowLevelZeroAddsWindowsInHalf) {
+  const std::string dtype = GetParam();
+  const at::ScalarType half = half_type(dtype);
+  for (const int stage : {1, 2}) {
+    const auto expected =
+        emulated_losses({.dtype = half, .micros = 3, .ranks_first = stage == 2, .sums = half});
+    EngineRun run = run_of(low_level_zero(stage, dtype), kWorld);
+    run.batches = batches;
+    run.accumulation = 3;
+    run.steps = kSteps / 3;
+    EXPECT_EQ(run_engine(run).losses, expected) << stage;
+  }
+}
+
+// Half gradients that travel and are kept in fp32 are DeepSpeed's.
+TEST_P(MixedPrecision, OfLowLevelZeroMayReduceInFp32) {
+  const std::string dtype = GetParam();
+  const auto expected = emulated_losses({.dtype = half_type(dtype)});
+
+  EngineRun run = run_of(low_level_zero(1, dtype, ", communication_dtype = \"fp32\""), kWorld);
+  run.batches = batches;
+
+  EXPECT_EQ(run_engine(run).losses, expected);
 }
 
 // Autocast leaves parameters in fp32; sharding them changes nothing.
@@ -202,8 +268,17 @@ TEST(Accumulation, EqualsOneRankThatAddsTheSameGradientsInTheSameOrder) {
            std::to_string(number) + " } }";
   };
   const std::map<bool, std::vector<std::string>> strategies = {
-      {false, {"{ type = \"DDPStrategy\" }", wrap + " } }", stage(0), stage(1)}},
-      {true, {wrap + ", no_sync = false } }", stage(2), stage(3)}}};
+      {false,
+       {"{ type = \"DDPStrategy\" }",
+        wrap + " } }",
+        stage(0),
+        stage(1),
+        colossalai("LowLevelZeroPlugin", "stage = 1")}},
+      {true,
+       {wrap + ", no_sync = false } }",
+        stage(2),
+        stage(3),
+        colossalai("LowLevelZeroPlugin", "stage = 2")}}};
   for (const auto& [ranks_first, same_order] : strategies) {
     const auto expected = emulated_losses({.micros = 3, .ranks_first = ranks_first});
     for (const std::string& strategy : same_order) {
@@ -215,6 +290,104 @@ TEST(Accumulation, EqualsOneRankThatAddsTheSameGradientsInTheSameOrder) {
     }
   }
 }
+
+// What the optimizer updates, as both ranks have it: masters where there are any.
+void copy_values(train::Session& session, train::Engine& engine, Weights& out) {
+  static std::mutex mutex;
+  const std::scoped_lock lock(mutex);
+  engine.updater()->for_each_value([&](const optim::StateSlice& s) {
+    const at::Tensor values =
+        at::from_blob(s.data,
+                      {s.count},
+                      at::TensorOptions().dtype(s.dtype == STRATA_F32 ? at::kFloat : at::kDouble));
+    out[text(s.param, '+', s.param_offset, " of ", session.world().rank())] =
+        values.to(at::kDouble, false, true);
+  });
+}
+
+// The update of one step with clipping, for a loss times 10^k.
+Weights clipped_update(const std::string& strategy, int k) {
+  Weights before;
+  Weights after;
+  EngineRun run = run_of(strategy, kWorld);
+  run.model = "type = \"Wayward\"";
+  run.steps = 1;
+  run.initially = [&](train::Session& s, train::Engine& e) { copy_values(s, e, before); };
+  run.finally = [&](train::Session& s, train::Engine& e) { copy_values(s, e, after); };
+  run.wrapper_type = "ColossalAIOptimWrapper";
+  run.wrapper = "max_norm = 0.125\n";
+  run.batches = [k](int64_t first, int64_t count) {
+    unit::Fields fields = batches(first, count);
+    fields.emplace_back("factor", at::full({}, std::pow(10.0, k), at::kFloat));
+    return fields;
+  };
+  run_engine(run);
+  for (auto& [name, value] : after) {
+    value = value - before.at(name);
+  }
+  return after;
+}
+
+double norm_of(const Weights& weights) {
+  double squares = 0;
+  for (const auto& [name, w] : weights) {
+    squares += w.to(at::kDouble).square().sum().item<double>();
+  }
+  return std::sqrt(squares);
+}
+
+double distance(const Weights& a, const Weights& b) {
+  Weights difference;
+  for (const auto& [name, w] : a) {
+    difference[name] = w.to(at::kDouble) - b.at(name).to(at::kDouble);
+  }
+  return norm_of(difference) / norm_of(b);
+}
+
+struct Clipping {
+  const char* name;
+  std::string strategy;
+  int largest;       // power of ten that gradients survive in their type
+  double tolerance;  // of the type's rounding of a gradient times 10^k
+};
+
+class ClippedUpdate : public testing::TestWithParam<Clipping> {};
+
+// The original's clipping has no effect on bf16 gradients in host memory.
+TEST_P(ClippedUpdate, IsTheSameHoweverLargeTheGradients) {
+  const Clipping& c = GetParam();
+  const Weights plain = clipped_update(c.strategy, 1);
+
+  EXPECT_NEAR(norm_of(plain), kLr * 0.125, 0.02 * kLr * 0.125);
+  for (int k = 2; k <= c.largest; ++k) {
+    EXPECT_LT(distance(clipped_update(c.strategy, k), plain), c.tolerance) << "10^" << k;
+  }
+}
+
+std::vector<Clipping> clippings() {
+  const auto exact = [](const std::string& plugin, const std::string& keys) {
+    return colossalai(plugin, keys);
+  };
+  const std::string offloaded = "offload_optim_frac = 1.0, offload_param_frac = 1.0";
+  const std::string chunks = "chunk_config_dict = { 2 = { chunk_size = 700 } }, ";
+  return {{"ZeroInFp32", exact("LowLevelZeroPlugin", "stage = 2"), 8, 1e-5},
+          {"ZeroInFp32OnTheHost",
+           exact("LowLevelZeroPlugin", "stage = 1, cpu_offload = true"),
+           8,
+           1e-5},
+          {"GeminiInFp32", exact("GeminiPlugin", chunks + "shard_param_frac = 0.5"), 8, 1e-5},
+          {"GeminiInFp32OnTheHost", exact("GeminiPlugin", chunks + offloaded), 8, 1e-5},
+          {"ZeroInBf16", low_level_zero(2, "bfloat16"), 8, 0.02},
+          {"ZeroInBf16OnTheHost", low_level_zero(1, "bfloat16", ", cpu_offload = true"), 8, 0.02},
+          {"ZeroInFp16", low_level_zero(2, "float16"), 4, 0.002},
+          {"GeminiInBf16", gemini("bfloat16"), 8, 0.02},
+          {"GeminiInBf16OnTheHost", gemini("bfloat16", ", " + offloaded), 8, 0.02},
+          {"GeminiInFp16", gemini("float16"), 4, 0.002}};
+}
+
+INSTANTIATE_TEST_SUITE_P(Pools, ClippedUpdate, testing::ValuesIn(clippings()), [](const auto& p) {
+  return std::string(p.param.name);
+});
 
 // Gradients of rank 1 alone overflow in step 3. Whoever holds the shards where they do, all ranks leave the update out and
 // halve the scale; were it not so, losses would differ from then on or be NaN.
@@ -238,7 +411,9 @@ TEST(LossScale, OfAnOverflowOnOneRankSkipsTheUpdateOnAll) {
       {std::string(
            R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = "always_wrap_policy" } })"),
        std::string(R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 1 } })"),
-       std::string(R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3 } })")}) {
+       std::string(R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3 } })"),
+       colossalai("LowLevelZeroPlugin", "stage = 2"),
+       colossalai("GeminiPlugin", "chunk_config_dict = { 2 = { chunk_size = 700 } }")}) {
     run.strategy = strategy;
     EXPECT_EQ(run_engine(run).losses, expected.losses) << strategy;
   }

@@ -9,6 +9,7 @@
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
+#include "border/sinks.hpp"
 #include "engine_run.hpp"
 #include "unit/memory.hpp"
 
@@ -59,16 +60,21 @@ void look(
                          &out.estimate);
 }
 
-Measured measure(const std::string& strategy, int world, int accumulation = 1) {
-  Measured out;
+EngineRun run_of(const std::string& strategy, int world) {
   EngineRun run;
   run.strategy = strategy;
   run.model = kUntied;
   run.world = world;
-  run.accumulation = accumulation;
   run.steps = 3;
   run.optimizer = R"({ type = "AdamW", lr = 1e-4 })";
   run.batches = [](int64_t first, int64_t count) { return token_batches(first, count, 1, 8, 401); };
+  return run;
+}
+
+Measured measure(const std::string& strategy, int world, int accumulation = 1) {
+  Measured out;
+  EngineRun run = run_of(strategy, world);
+  run.accumulation = accumulation;
   run.initially = [](train::Session& session, train::Engine&) {
     session.runtime().memory->reset_peak();
   };
@@ -99,11 +105,19 @@ std::string zero(int stage) {
 struct Case {
   const char* name;
   std::string strategy;
-  double whole_bytes;  // of 16 bytes a parameter: those that every rank holds
+  double whole_bytes;  // of all bytes a parameter: those that every rank holds
   double sent;         // bytes a parameter sent in a step with one micro-batch, times (N - 1) / N
   double sent_micro;   // the same for each further micro-batch
   bool whole_values;   // values are whole for the whole of an iteration
+  double bytes = 16;   // a parameter, with Adam
 };
+
+// Buckets of 59 978 elements.
+std::string low_level_zero(int stage, const std::string& keys) {
+  return "{ type = \"ColossalAIStrategy\", plugin = { type = \"LowLevelZeroPlugin\", "
+         "reduce_bucket_size_in_m = 0.0572, stage = " +
+         std::to_string(stage) + ", " + keys + " } }";
+}
 
 const std::vector<Case>& cases() {
   static const std::vector<Case> all = {
@@ -114,6 +128,23 @@ const std::vector<Case>& cases() {
       {"Zero1", zero(1), 8, 8, 0, false},
       {"Zero2", zero(2), 4, 8, 4, false},
       {"Zero3", kZero3, 0, 12, 12, false},
+      {"LowLevelZero1", low_level_zero(1, "precision = \"fp32\""), 8, 8, 0, false},
+      {"LowLevelZero2", low_level_zero(2, "precision = \"fp32\""), 4, 8, 4, false},
+      {"LowLevelZero1InBf16", low_level_zero(1, "precision = \"bf16\""), 4, 4, 0, false},
+      {"LowLevelZero2InBf16", low_level_zero(2, "precision = \"bf16\""), 2, 4, 2, false},
+      {"LowLevelZero2OnTheHost",
+       low_level_zero(2, "precision = \"bf16\", cpu_offload = true"),
+       2,
+       4,
+       2,
+       false},
+      {"LowLevelZero2WithoutMasters",
+       low_level_zero(2, "precision = \"bf16\", master_weights = false"),
+       2,
+       4,
+       2,
+       false,
+       12},
   };
   return all;
 }
@@ -130,7 +161,8 @@ TEST_P(Bytes, OfStatesAndTrafficAreThoseOfTheFormulas) {
 
   const Measured m = measure(mode().strategy, world());
 
-  const double states = m.parameters * (mode().whole_bytes + (16 - mode().whole_bytes) / n);
+  const double states =
+      m.parameters * (mode().whole_bytes + (mode().bytes - mode().whole_bytes) / n);
   EXPECT_NEAR(m.states, states, 0.01 * states);
   const double units = 2 * 4 * m.largest_unit + (mode().whole_values ? 4 * m.parameters : 0);
   EXPECT_LE(m.peak, states + units + 0.01 * states);
@@ -155,6 +187,31 @@ TEST_P(Bytes, AreWhatTheStrategyEstimates) {
   EXPECT_NEAR(states, m.states, 0.05 * m.states);
   EXPECT_NEAR(states + static_cast<double>(e.unit_bytes), m.peak, 0.05 * m.peak);
   EXPECT_NEAR(static_cast<double>(e.sent_bytes_per_step), m.sent, 0.05 * m.sent);
+}
+
+// Masters, states and the gradients of the update, 16 of 18 bytes a parameter while it runs, are the host's.
+TEST(BytesOfPools, AreTheUpdatesInTheHosts) {
+  std::map<std::string, double> stats;
+  EngineRun run = run_of(low_level_zero(2, "precision = \"bf16\", cpu_offload = true"), 2);
+  double parameters = 0;
+  run.finally = [&](train::Session& session, train::Engine& engine) {
+    if (session.world().rank() != 0) {
+      return;
+    }
+    for (const unit::Param& p : engine.model().params()) {
+      parameters += static_cast<double>(p.tensor.numel());
+    }
+    const border::NumberSink sink;
+    engine.strategy().call(&strata_strategy_api::stats, sink.c());
+    stats.insert(sink.items().begin(), sink.items().end());
+  };
+
+  run_engine(run);
+
+  EXPECT_NEAR(stats.at("host_bytes"), 16 * parameters / 2, 0.01 * 16 * parameters / 2);
+  EXPECT_LE(stats.at("device_bytes"), (2 + 2.0 / 2) * parameters + 2 * 2 * 61000);
+  // In each of three steps a gradient goes to the host and a value comes from it.
+  EXPECT_NEAR(stats.at("moved_bytes"), 3 * 4 * parameters / 2, 0.01 * 3 * 4 * parameters / 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes,

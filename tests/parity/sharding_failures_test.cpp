@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "engine_run.hpp"
+#include "modes.hpp"
 
 namespace strata::test {
 namespace {
@@ -21,7 +22,20 @@ constexpr const char* kZero2 =
 constexpr const char* kZero3 =
     R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = 3, stage3_param_persistence_threshold = 0 } })";
 
-enum Mode : int64_t {
+const std::string& low_level_zero() {
+  static const std::string text =
+      colossalai("LowLevelZeroPlugin",
+                 "stage = 2, overlap_allgather = true, reduce_bucket_size_in_m = 0.0002");
+  return text;
+}
+
+const std::string& gemini() {
+  static const std::string text = colossalai(
+      "GeminiPlugin", "max_prefetch = 1, chunk_config_dict = { 2 = { chunk_size = 100 } }");
+  return text;
+}
+
+enum Misuse : int64_t {
   kGood = 0,
   kOtherOrder = 1,
   kOutsideItsUnit = 2,
@@ -49,7 +63,16 @@ EngineRun wayward(const std::string& strategy, int world) {
   return run;
 }
 
-class Failures : public testing::TestWithParam<const char*> {};
+struct Tried {
+  const char* name;
+  std::string strategy;
+};
+
+std::string name_of(const testing::TestParamInfo<Tried>& info) {
+  return info.param.name;
+}
+
+class Failures : public testing::TestWithParam<Tried> {};
 
 // The error of each rank when micro-batches of one rank, or of all, misbehave.
 std::map<int, std::string> errors_of(EngineRun run) {
@@ -64,9 +87,9 @@ std::map<int, std::string> errors_of(EngineRun run) {
 }
 
 TEST_P(Failures, InForwardAndBackwardLeaveNoTrace) {
-  const EngineResult fresh = run_engine(wayward(GetParam(), 2));
+  const EngineResult fresh = run_engine(wayward(GetParam().strategy, 2));
   for (const int64_t mode : {kFailsInForward, kFailsInBackward}) {
-    EngineRun run = wayward(GetParam(), 2);
+    EngineRun run = wayward(GetParam().strategy, 2);
     run.initially = [mode](train::Session&, train::Engine& engine) {
       engine.begin(0, 0);
       EXPECT_ANY_THROW(engine.stepper().train(batch(7, mode), 0, 0));
@@ -83,15 +106,17 @@ TEST_P(Failures, InForwardAndBackwardLeaveNoTrace) {
 
 INSTANTIATE_TEST_SUITE_P(Strategies,
                          Failures,
-                         testing::Values(kFsdp, kZero2, kZero3),
-                         [](const auto& p) {
-                           return p.index == 0 ? "Fsdp" : p.index == 1 ? "Zero2" : "Zero3";
-                         });
+                         testing::Values(Tried{"Fsdp", kFsdp},
+                                         Tried{"Zero2", kZero2},
+                                         Tried{"Zero3", kZero3},
+                                         Tried{"LowLevelZero2", low_level_zero()},
+                                         Tried{"Gemini", gemini()}),
+                         name_of);
 
-class Gathered : public testing::TestWithParam<const char*> {};
+class Gathered : public testing::TestWithParam<Tried> {};
 
 TEST_P(Gathered, UnitsInAnotherOrderOnOneRankAreReportedByName) {
-  EngineRun run = wayward(GetParam(), 2);
+  EngineRun run = wayward(GetParam().strategy, 2);
   run.model = R"(type = "Wayward")";
   // Micro-batch m belongs to rank m mod 2: rank 1 runs its layers the other way round.
   run.batches = [](int64_t first, int64_t) {
@@ -108,7 +133,7 @@ TEST_P(Gathered, UnitsInAnotherOrderOnOneRankAreReportedByName) {
 }
 
 TEST_P(Gathered, AParameterUsedOutsideItsUnitIsNamedWithItsUnit) {
-  EngineRun run = wayward(GetParam(), 2);
+  EngineRun run = wayward(GetParam().strategy, 2);
   run.batches = [](int64_t first, int64_t) { return batch(first, kOutsideItsUnit); };
 
   const auto errors = errors_of(run);
@@ -120,9 +145,12 @@ TEST_P(Gathered, AParameterUsedOutsideItsUnitIsNamedWithItsUnit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Strategies, Gathered, testing::Values(kFsdp, kZero3), [](const auto& p) {
-  return p.index == 0 ? "Fsdp" : "Zero3";
-});
+INSTANTIATE_TEST_SUITE_P(Strategies,
+                         Gathered,
+                         testing::Values(Tried{"Fsdp", kFsdp},
+                                         Tried{"Zero3", kZero3},
+                                         Tried{"Gemini", gemini()}),
+                         name_of);
 
 }  // namespace
 }  // namespace strata::test

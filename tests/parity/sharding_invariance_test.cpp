@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "engine_run.hpp"
+#include "modes.hpp"
 
 namespace strata::test {
 namespace {
@@ -16,6 +17,11 @@ std::string fsdp(const std::string& keys) {
 std::string zero(int stage, const std::string& keys) {
   return R"({ type = "DeepSpeedStrategy", zero_optimization = { stage = )" + std::to_string(stage) +
          keys + " } }";
+}
+
+/// LowLevelZero in fp32; keys behind the stage.
+std::string low_level_zero(int stage, const std::string& keys) {
+  return colossalai("LowLevelZeroPlugin", "stage = " + std::to_string(stage) + keys);
 }
 
 EngineResult run(const std::string& strategy, int world = 3, EngineRun more = {}) {
@@ -42,6 +48,19 @@ TEST(ShardingInvariance, BucketSizesFromOneElementToAllChangeNothing) {
   for (const int stage : {0, 1, 2, 3}) {
     for (const char* size : {"1", "40", "700", "5e8"}) {
       expect_equal(run(zero(stage, std::string(", reduce_bucket_size = ") + size)), plain(), size);
+    }
+  }
+}
+
+TEST(ShardingInvariance, SettingsOfLowLevelZeroChangeNothing) {
+  for (const int stage : {1, 2}) {
+    for (const char* keys : {", reduce_bucket_size_in_m = 1e-9",
+                             ", reduce_bucket_size_in_m = 0.0003, overlap_communication = false",
+                             ", reduce_bucket_size_in_m = 0.0003, overlap_allgather = true",
+                             ", cpu_offload = true",
+                             ", cpu_offload = true, overlap_allgather = true",
+                             ", communication_dtype = \"fp32\""}) {
+      expect_equal(run(low_level_zero(stage, keys)), plain(), text(stage, keys));
     }
   }
 }
@@ -108,7 +127,9 @@ TEST(ShardingInvariance, GlooAndDelaysOf100MsChangeNothing) {
           fsdp(R"(auto_wrap_policy = "always_wrap_policy", sharding_strategy = "SHARD_GRAD_OP")"),
           zero(1, ""),
           zero(2, ", reduce_bucket_size = 300, overlap_comm = true"),
-          zero(3, ", stage3_param_persistence_threshold = 20")}) {
+          zero(3, ", stage3_param_persistence_threshold = 20"),
+          low_level_zero(1, ", reduce_bucket_size_in_m = 0.0003, overlap_allgather = true"),
+          low_level_zero(2, ", reduce_bucket_size_in_m = 0.0003, overlap_allgather = true")}) {
       expect_equal(run(strategy, 2, more), expected, strategy + " over " + backend);
     }
   }
@@ -128,6 +149,14 @@ TEST(ShardingInvariance, HybridMeshesAddInRankOrderWhateverTheirShape) {
         expected,
         mesh);
   }
+  for (const char* replicas : {"1", "2", "4"}) {
+    for (const int stage : {1, 2}) {
+      expect_equal(
+          run(low_level_zero(stage, std::string(", extra_dp_size = ") + replicas), 4, four),
+          expected,
+          text("stage ", stage, ", replicas ", replicas));
+    }
+  }
 }
 
 // Within a window either each rank adds its micro-batches first, or ranks are added in each micro-batch. Strategies that
@@ -137,18 +166,23 @@ TEST(ShardingInvariance, AccumulationAgreesAmongStrategiesThatAddInTheSameOrder)
   window.accumulation = 3;
   const std::string wrap = R"(auto_wrap_policy = "always_wrap_policy")";
   const EngineResult local_first = run("{ type = \"DDPStrategy\" }", 2, window);
-  for (const std::string& strategy : {fsdp(wrap),
-                                      fsdp(wrap + R"(, sharding_strategy = "SHARD_GRAD_OP")"),
-                                      fsdp(wrap + R"(, sharding_strategy = "NO_SHARD")"),
-                                      zero(0, ""),
-                                      zero(1, ", reduce_bucket_size = 300")}) {
+  for (const std::string& strategy :
+       {fsdp(wrap),
+        fsdp(wrap + R"(, sharding_strategy = "SHARD_GRAD_OP")"),
+        fsdp(wrap + R"(, sharding_strategy = "NO_SHARD")"),
+        zero(0, ""),
+        zero(1, ", reduce_bucket_size = 300"),
+        low_level_zero(1, ""),
+        low_level_zero(1, ", cpu_offload = true, overlap_allgather = true")}) {
     expect_equal(run(strategy, 2, window), local_first, strategy);
   }
   const EngineResult ranks_first = run(zero(3, ""), 2, window);
   for (const std::string& strategy :
        {fsdp(wrap + ", no_sync = false"),
         fsdp(wrap + R"(, sharding_strategy = "SHARD_GRAD_OP", no_sync = false)"),
-        zero(2, ", reduce_bucket_size = 300")}) {
+        zero(2, ", reduce_bucket_size = 300"),
+        low_level_zero(2, ""),
+        colossalai("GeminiPlugin", "chunk_config_dict = { 2 = { chunk_size = 700 } }")}) {
     expect_equal(run(strategy, 2, window), ranks_first, strategy);
   }
 }
@@ -160,12 +194,17 @@ TEST(ShardingInvariance, FrozenUnusedAndEmptyParametersAreNoExceptions) {
   run.steps = 5;
   run.strategy = "{ type = \"DDPStrategy\" }";
   const EngineResult expected = run_engine(run);
-  for (const std::string& strategy : {fsdp(R"(auto_wrap_policy = "always_wrap_policy")"),
-                                      fsdp("sharding_strategy = \"FULL_SHARD\""),
-                                      zero(1, ""),
-                                      zero(2, ", reduce_bucket_size = 100"),
-                                      zero(3, ""),
-                                      zero(3, ", stage3_param_persistence_threshold = 0")}) {
+  for (const std::string& strategy :
+       {fsdp(R"(auto_wrap_policy = "always_wrap_policy")"),
+        fsdp("sharding_strategy = \"FULL_SHARD\""),
+        zero(1, ""),
+        zero(2, ", reduce_bucket_size = 100"),
+        zero(3, ""),
+        zero(3, ", stage3_param_persistence_threshold = 0"),
+        low_level_zero(1, ", overlap_allgather = true"),
+        low_level_zero(2, ", reduce_bucket_size_in_m = 0.0001"),
+        low_level_zero(2, ", cpu_offload = true"),
+        colossalai("GeminiPlugin", "chunk_config_dict = { 3 = { chunk_size = 100 } }")}) {
     run.strategy = strategy;
     expect_equal(run_engine(run), expected, strategy);
   }
@@ -179,10 +218,14 @@ TEST(ShardingInvariance, PaddingReachesNeitherNormNorWeights) {
   EngineRun clipped;
   clipped.wrapper = "clip_grad = { max_norm = 0.05 }\n";
   const EngineResult expected = run("{ type = \"DDPStrategy\" }", 3, clipped);
-  for (const std::string& strategy : {fsdp(R"(auto_wrap_policy = "always_wrap_policy")"),
-                                      zero(1, ""),
-                                      zero(2, ""),
-                                      zero(3, ", stage3_param_persistence_threshold = 20")}) {
+  for (const std::string& strategy :
+       {fsdp(R"(auto_wrap_policy = "always_wrap_policy")"),
+        zero(1, ""),
+        zero(2, ""),
+        zero(3, ", stage3_param_persistence_threshold = 20"),
+        low_level_zero(1, ""),
+        low_level_zero(2, ", cpu_offload = true"),
+        colossalai("GeminiPlugin", "chunk_config_dict = { 3 = { chunk_size = 100 } }")}) {
     const EngineResult got = run(strategy, 3, clipped);
     for (size_t step = 0; step < got.losses.size(); ++step) {
       for (size_t micro = 0; micro < got.losses[step].size(); ++micro) {

@@ -1,5 +1,6 @@
 // Model "Wayward": two layers beside each other; the batch's field "mode" makes it misbehave: 1 runs them in the other
-// order, 2 reads a layer's weight outside of its unit, 3 fails in forward, 4 fails in backward.
+// order, 2 reads a layer's weight outside of its unit, 3 fails in forward, 4 fails in backward. The field "factor"
+// multiplies the loss.
 // It has a frozen, an unused and an empty parameter.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linear.h>
@@ -83,11 +84,13 @@ class Wayward final : public strata::Model {
   }
 
   Tensors forward(const Tensors& batch, strata::Mode) override {
+    const at::ScalarType dtype =
+        net_->head->weight.scalar_type();  // a strategy may have changed it
     const int64_t mode = batch.has("mode") ? batch.get("mode").item<int64_t>() : 0;
+    at::Tensor loss = strata::classification_loss(net_->forward(batch.get("img").to(dtype), mode),
+                                                  batch.get("label"));
     Tensors out;
-    out.put("loss",
-            strata::classification_loss(net_->forward(batch.get("img").to(dtype_), mode),
-                                        batch.get("label")));
+    out.put("loss", batch.has("factor") ? loss * batch.get("factor") : loss);
     return out;
   }
 

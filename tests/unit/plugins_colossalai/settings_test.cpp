@@ -66,7 +66,7 @@ TEST(ColossalAIPlugin, OthersAreRefusedWithWhatToUseInstead) {
 
 TEST(ColossalAIPlugin, AnUnknownOneIsRefusedWithTheNearest) {
   EXPECT_THAT(refusal("plugin = \"gemnii\""), HasSubstr("did you mean \"gemini\"?"));
-  EXPECT_THAT(refusal("plugin = { type = \"LowLevelZero\" }"),
+  EXPECT_THAT(refusal("plugin = { type = \"LowLevelZeroPlug\" }"),
               HasSubstr("did you mean \"LowLevelZeroPlugin\"?"));
   EXPECT_THAT(refusal("plugin = \"something\""), HasSubstr("\"gemini\", \"lowlevel-zero\""));
   EXPECT_THAT(refusal("plugin = { stage = 1 }"), HasSubstr("needs a type"));
