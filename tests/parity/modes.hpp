@@ -42,16 +42,27 @@ inline std::string colossalai(const std::string& plugin, const std::string& keys
          "\", precision = \"fp32\", " + keys + " } }";
 }
 
-inline std::vector<Mode> colossalai_modes() {
+/// Chunks of Gemini of so many elements in this world.
+inline std::string chunks(int world, int elements) {
+  return "chunk_config_dict = { " + std::to_string(world) +
+         " = { chunk_size = " + std::to_string(elements) + " } }";
+}
+
+inline std::vector<Mode> colossalai_modes(int world) {
   const std::string bucket = ", reduce_bucket_size_in_m = 0.0007";  // 734 elements
+  const std::string chunk = ", " + chunks(world, 700);
   return {{"LowLevelZero1", colossalai("LowLevelZeroPlugin", "stage = 1" + bucket)},
-          {"LowLevelZero2", colossalai("LowLevelZeroPlugin", "stage = 2" + bucket)}};
+          {"LowLevelZero2", colossalai("LowLevelZeroPlugin", "stage = 2" + bucket)},
+          {"Gemini", colossalai("GeminiPlugin", "max_prefetch = 1" + chunk)},
+          {"GeminiHalf",
+           colossalai("GeminiPlugin", "shard_param_frac = 0.5, offload_optim_frac = 0.25" + chunk)},
+          {"GeminiAuto", colossalai("GeminiPlugin", "placement_policy = \"auto\"" + chunk)}};
 }
 
 /// Those of ColossalAI come last.
 inline std::vector<Mode> all_modes(int world) {
   std::vector<Mode> modes = {{"Ddp", "{ type = \"DDPStrategy\" }"}};
-  for (const auto& family : {fsdp_modes(world), zero_modes(), colossalai_modes()}) {
+  for (const auto& family : {fsdp_modes(world), zero_modes(), colossalai_modes(world)}) {
     modes.insert(modes.end(), family.begin(), family.end());
   }
   return modes;

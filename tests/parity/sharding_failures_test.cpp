@@ -29,9 +29,10 @@ const std::string& low_level_zero() {
   return text;
 }
 
+// A layer in each chunk.
 const std::string& gemini() {
   static const std::string text = colossalai(
-      "GeminiPlugin", "max_prefetch = 1, chunk_config_dict = { 2 = { chunk_size = 100 } }");
+      "GeminiPlugin", "max_prefetch = 1, chunk_config_dict = { 2 = { chunk_size = 336 } }");
   return text;
 }
 
