@@ -47,7 +47,7 @@ TEST_P(Seed, TrainsForThreeIterationsOnTwoRanks) {
 
 INSTANTIATE_TEST_SUITE_P(Configs,
                          Seed,
-                         testing::Values("plain", "fsdp", "deepspeed"),
+                         testing::Values("plain", "fsdp", "deepspeed", "colossalai"),
                          [](const auto& of) { return std::string(of.param); });
 
 }  // namespace

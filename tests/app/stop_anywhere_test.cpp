@@ -32,6 +32,11 @@ std::string zero(int stage) {
          " } }";
 }
 
+std::string colossalai(const std::string& plugin) {
+  return "{ type = \"ColossalAIStrategy\", plugin = { type = \"" + plugin +
+         "\", precision = \"bf16\", max_norm = 0.5 } }";
+}
+
 class StopAnywhere : public Scene, public testing::WithParamInterface<Case> {
  protected:
   /// Shuffled data, dropout, a schedule, clipping; a checkpoint after every update.
@@ -60,9 +65,8 @@ by_epoch = false
 end = 20
 [optim_wrapper]
 optimizer = { type = "AdamW", lr = 1e-2 }
-clip_grad = { max_norm = 0.5 }
-accumulative_counts = )" +
-           counts + R"(
+)" + (strategy.find("ColossalAI") == std::string::npos ? "clip_grad = { max_norm = 0.5 }\n" : "") +
+           "accumulative_counts = " + counts + R"(
 [default_hooks]
 logger = { interval = 1 }
 checkpoint = { by_epoch = false, interval = )" +
@@ -81,6 +85,9 @@ seed = 5
     const std::string name = c.strategy;
     if (name.starts_with("Zero")) {
       return zero(name.back() - '0');
+    }
+    if (name.ends_with("Plugin")) {
+      return colossalai(name);
     }
     if (name == "HYBRID_SHARD") {
       return fsdp(name + "\", device_mesh = [1, " + std::to_string(c.ranks) + "]");
@@ -146,7 +153,9 @@ INSTANTIATE_TEST_SUITE_P(Strategies,
                                          Case{"Zero0", "Zero0", 2, 2, 0, false},
                                          Case{"Zero1", "Zero1", 3, 1, 1, true},
                                          Case{"Zero2", "Zero2", 2, 2, 1, false},
-                                         Case{"Zero3", "Zero3", 2, 1, 2, true}),
+                                         Case{"Zero3", "Zero3", 2, 1, 2, true},
+                                         Case{"LowLevelZero", "LowLevelZeroPlugin", 2, 2, 1, false},
+                                         Case{"Gemini", "GeminiPlugin", 2, 1, 0, true}),
                          [](const auto& tested) { return tested.param.name; });
 
 }  // namespace

@@ -179,7 +179,6 @@ void read_chunks(Table& table, GeminiConfig& out) {
   table.read("enable_gradient_accumulation", out.gradient_accumulation);
   table.read("max_prefetch", out.max_prefetch, 0);
   table.read("enable_async_reduce", out.async_reduce);
-  table.read("force_outputs_fp32", out.force_outputs_fp32);
 }
 
 void refuse_parallelism(Table& table) {
@@ -246,6 +245,8 @@ GeminiConfig read_gemini(const Node& node) {
                     "write strategy.type = \"DDPStrategy\" to keep everything on every rank");
   table.refuse("memstats", "statistics are of one process; the first iteration records them anew");
   table.without_effect("chunk_init_device", "a chunk is made where it will be kept");
+  table.without_effect("force_outputs_fp32",
+                       "losses are formed in fp32 whatever the model computes in");
   table.without_effect("pin_memory",
                        "memory of this machine is copied the same whether pinned or not");
   table.finish();

@@ -70,7 +70,6 @@ struct STRATA_HIDDEN GeminiConfig : Common {
   int64_t hidden_dim = 1024;   // elements
   double min_chunk_size_m = 32;
   bool async_reduce = true;
-  bool force_outputs_fp32 = false;
   /// Of the pool that stands for a device (ours; `device_memory_mb`); 0: the machine's share of a rank.
   int64_t device_bytes = 0;
 };

@@ -270,7 +270,6 @@ search_range_m = 1.5
 hidden_dim = 768
 min_chunk_size_m = 0.25
 enable_async_reduce = false
-force_outputs_fp32 = true
 tp_size = 1
 enable_flash_attention = false
 strict_ddp_mode = false
@@ -286,7 +285,6 @@ chunk_config_dict = { 2 = { chunk_size = 1024, keep_gathered = true }, 4 = { chu
   EXPECT_EQ(c.hidden_dim, 768);
   EXPECT_EQ(c.min_chunk_size_m, 0.25);
   EXPECT_FALSE(c.async_reduce);
-  EXPECT_TRUE(c.force_outputs_fp32);
   EXPECT_EQ(c.chunk_config_dict.at(2).chunk_size, 1024);
   EXPECT_TRUE(c.chunk_config_dict.at(2).keep_gathered);
   EXPECT_EQ(c.chunk_config_dict.at(4).chunk_size, 512);
@@ -318,9 +316,11 @@ TEST(GeminiArguments, OfTheOtherPlacementAreNoted) {
 }
 
 TEST(GeminiArguments, WithoutEffectAreNoted) {
-  EXPECT_THAT(gemini("chunk_init_device = \"cpu\"\npin_memory = true").notes,
-              ElementsAre(HasSubstr("plugin.chunk_init_device has no effect"),
-                          HasSubstr("plugin.pin_memory has no effect")));
+  EXPECT_THAT(
+      gemini("chunk_init_device = \"cpu\"\nforce_outputs_fp32 = true\npin_memory = true").notes,
+      ElementsAre(HasSubstr("plugin.chunk_init_device has no effect"),
+                  HasSubstr("plugin.force_outputs_fp32 has no effect"),
+                  HasSubstr("plugin.pin_memory has no effect")));
 }
 
 TEST(GeminiArguments, OldPlacementsAreRefusedWithWhatToWrite) {
