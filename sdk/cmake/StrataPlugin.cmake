@@ -107,6 +107,7 @@ endfunction()
 
 function(_strata_abi_number which out)
   get_property(include_dir GLOBAL PROPERTY STRATA_SDK_INCLUDE_DIR)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${include_dir}/strata/abi/core.h")
   file(STRINGS "${include_dir}/strata/abi/core.h" line REGEX "^#define STRATA_ABI_${which} [0-9]+")
   string(REGEX MATCH "[0-9]+" number "${line}")
   set(${out} ${number} PARENT_SCOPE)

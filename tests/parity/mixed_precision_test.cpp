@@ -419,5 +419,29 @@ TEST(LossScale, OfAnOverflowOnOneRankSkipsTheUpdateOnAll) {
   }
 }
 
+// An overflow in the first micro-batch of a window leaves nothing behind: the second one still comes, the update does not.
+TEST(LossScale, OfAnOverflowInsideAWindowLeavesNoGradients) {
+  EngineRun run =
+      run_of("{ type = \"DeepSpeedStrategy\", zero_optimization = { stage = 3 } }", kWorld);
+  run.accumulation = 2;
+  run.steps = kSteps / 2;
+  run.batches = [](int64_t first, int64_t count) {
+    unit::Fields fields = batches(first, count);
+    if (first == kWorld * 2) {
+      fields[0].second = fields[0].second * 3e4F;
+    }
+    return fields;
+  };
+  run.wrapper_type = "AmpOptimWrapper";
+  run.wrapper = "dtype = \"float16\"\nloss_scale = { init_scale = 1024.0 }\n";
+  const EngineResult expected = run_engine(run);
+  for (const char* more :
+       {"", ", enable_gradient_accumulation = true", ", shard_param_frac = 0.0"}) {
+    run.strategy = colossalai(
+        "GeminiPlugin", std::string("chunk_config_dict = { 2 = { chunk_size = 700 } }") + more);
+    EXPECT_EQ(run_engine(run).losses, expected.losses) << more;
+  }
+}
+
 }  // namespace
 }  // namespace strata::test

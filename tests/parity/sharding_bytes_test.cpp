@@ -224,6 +224,51 @@ INSTANTIATE_TEST_SUITE_P(Modes,
                                   std::to_string(std::get<1>(p.param));
                          });
 
+// Chunks of so many elements. One: each parameter has its own, so chunks in use are those of the unit in use.
+std::string gemini(const std::string& precision, int chunk, const std::string& more = {}) {
+  const std::string size = " = { chunk_size = " + std::to_string(chunk) + " }";
+  return "{ type = \"ColossalAIStrategy\", plugin = { type = \"GeminiPlugin\", precision = \"" +
+         precision + "\", chunk_config_dict = { 2" + size + ", 4" + size + " }" + more + " } }";
+}
+
+TEST(BytesOfGemini, AreFourteenAParameterAndTheChunksInUse) {
+  for (const int world : {2, 4}) {
+    const Measured m = measure(gemini("bf16", 1), world);
+
+    const double states = 14 * m.parameters / world;
+    EXPECT_NEAR(m.states, states, 0.01 * states);
+    EXPECT_NEAR(m.peak, states + 2 * m.largest_unit, 0.01 * states);
+  }
+}
+
+TEST(BytesOfGemini, DoNotGrowInAWindowUnlessTheyMay) {
+  const Measured plain = measure(gemini("bf16", 1), 2);
+  const Measured window = measure(gemini("bf16", 1), 2, 3);
+  const Measured beside = measure(gemini("bf16", 1, ", enable_gradient_accumulation = true"), 2, 3);
+
+  EXPECT_EQ(window.states, plain.states);
+  EXPECT_EQ(window.peak, plain.peak);
+  EXPECT_NEAR(beside.states, 14 * plain.parameters / 2, 0.01 * plain.states);  // after an update
+}
+
+TEST(BytesOfGemini, AreWhatTheStrategyEstimates) {
+  for (const std::string& strategy :
+       {gemini("bf16", 1),
+        gemini("bf16", 60'000),
+        gemini("fp32", 200'000),
+        gemini("bf16", 60'000, ", shard_param_frac = 0.5"),
+        gemini("bf16", 60'000, ", shard_param_frac = 0.0"),
+        gemini("bf16", 60'000, ", offload_optim_frac = 1.0, offload_param_frac = 1.0")}) {
+    const Measured m = measure(strategy, 2);
+
+    const strata_estimate& e = m.estimate;
+    const auto states = static_cast<double>(e.param_bytes + e.grad_bytes + e.optim_bytes);
+    EXPECT_NEAR(states, m.states, 0.05 * m.states) << strategy;
+    EXPECT_NEAR(states + static_cast<double>(e.unit_bytes), m.peak, 0.05 * m.peak) << strategy;
+    EXPECT_NEAR(static_cast<double>(e.sent_bytes_per_step), m.sent, 0.05 * m.sent) << strategy;
+  }
+}
+
 // A run on four ranks that ends when the model is filled.
 struct Building {
   explicit Building(const std::string& strategy) {
@@ -249,7 +294,7 @@ struct Building {
 // The first has one unit, the whole model; the others have the smallest units.
 const std::vector<std::string>& fully_sharded() {
   static const std::vector<std::string> all = {
-      "{ type = \"FSDPStrategy\" }", fsdp("FULL_SHARD"), std::string(kZero3)};
+      "{ type = \"FSDPStrategy\" }", fsdp("FULL_SHARD"), std::string(kZero3), gemini("fp32", 1)};
   return all;
 }
 

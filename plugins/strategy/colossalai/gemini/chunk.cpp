@@ -227,10 +227,19 @@ void Chunk::step_begin() {
   std::memset(grad_.data(), 0, static_cast<size_t>(shard_bytes()));
 }
 
-void Chunk::step_end() {
+// An update writes the values of what it changes over their gradients; what it left alone still has its gradient there.
+void Chunk::step_end(bool updated) {
   forget_gradients();
   drop_whole();
-  restore_values();
+  const bool written = updated && shares() &&
+                       std::all_of(layout_.slots.begin(), layout_.slots.end(), [&](const auto& s) {
+                         return params_.touched(s.param);
+                       });
+  if (written) {
+    at_home_ = true;
+  } else {
+    restore_values();
+  }
 }
 
 void Chunk::abandon() noexcept {
@@ -260,6 +269,10 @@ void Chunk::put_view(const OptimViewSink& out) const {
   view.segments = segments.data();
   view.n_segments = segments.size();
   view.group = spec_.mesh->shards() > 1 ? spec_.mesh->shard_group().c() : nullptr;
+  if (shares()) {
+    view.copy = grad_.buffer().c();
+    view.copy_dtype = spec_.value_dtype;
+  }
   out.put(view);
 }
 

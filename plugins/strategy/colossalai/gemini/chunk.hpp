@@ -105,8 +105,8 @@ class STRATA_HIDDEN Chunk {
 
   /// Before an update: gradients and masters are where the optimizer looks for them.
   void step_begin();
-  /// After it, or after it was skipped.
-  void step_end();
+  /// After it. updated: not skipped.
+  void step_end(bool updated);
   /// After a failure: gradients are forgotten, values are those of the master.
   void abandon() noexcept;
 

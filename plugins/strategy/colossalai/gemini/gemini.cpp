@@ -221,9 +221,9 @@ void Gemini::pre_step(const strata_step_ctx&) {
   }
 }
 
-void Gemini::post_step(const strata_step_ctx&) {
+void Gemini::post_step(const strata_step_ctx& ctx) {
   for (Chunk& chunk : chunks_.all()) {
-    chunk.step_end();
+    chunk.step_end((ctx.flags & STRATA_CTX_SKIPPED) == 0);
   }
 }
 

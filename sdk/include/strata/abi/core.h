@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 #define STRATA_ABI_MAJOR 0
-#define STRATA_ABI_MINOR 3
+#define STRATA_ABI_MINOR 4
 
 /* Size, version and flags of a table. Filled by STRATA_HDR, never by hand. */
 typedef struct strata_hdr {

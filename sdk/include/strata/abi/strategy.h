@@ -154,7 +154,8 @@ enum {
       1, /* an update follows this backward: gradients must be synchronised in it */
   STRATA_CTX_RECOMPUTE = 2, /* forward inside backward: post_forward must not evict */
   STRATA_CTX_EVAL = 4,      /* no backward will follow */
-  STRATA_CTX_ERROR = 8      /* unwinding from an exception */
+  STRATA_CTX_ERROR = 8,     /* unwinding from an exception */
+  STRATA_CTX_SKIPPED = 16   /* in post_step(): the update was left out */
 };
 
 /* The same object for a whole iteration; flags change between calls. */
