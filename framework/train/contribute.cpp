@@ -44,7 +44,7 @@ bool is_default(const config::Value& value) {
 
 void write(config::Value& root, Contribution item) {
   if (const config::Value* given = root.find(item.key); given != nullptr && !is_default(*given)) {
-    if (item.yields) {
+    if (item.yields || *given == item.value) {  // equal: a dumped configuration, which has both
       return;
     }
     throw config_error(given->where(),

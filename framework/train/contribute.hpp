@@ -14,7 +14,7 @@ struct ContributionFacts {
 
 /// Asks the configured strategy for its contributions and writes them into the tree, which is sealed anew. They are about
 /// training: without an optim_wrapper there are none.
-/// Errors: STRATA_E_CONFIG naming both places for a key that the configuration has as well.
+/// Errors: STRATA_E_CONFIG naming both places for a key that the configuration has as well, with another value.
 void add_contributions(config::Value& root,
                        const registry::Registry& registry,
                        const ContributionFacts& facts);

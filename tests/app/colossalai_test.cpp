@@ -58,6 +58,16 @@ TEST_F(ColossalAI, ClipsByThePluginsMaxNorm) {
   EXPECT_EQ(series("work", "grad_norm").size(), 3U);
 }
 
+// What the strategy contributed stands in it as well.
+TEST_F(ColossalAI, RunsAgainFromItsDumpedConfiguration) {
+  train(config(strategy("plugin = \"lowlevel-zero\"", kThreeIterations)), "work", {"--nproc", "2"});
+  EXPECT_THAT(read_text(path("work/run.toml")), HasSubstr("initial_scale"));
+
+  train("work/run.toml", "again", {"--nproc", "2"});
+
+  EXPECT_EQ(series("again", "loss"), series("work", "loss"));
+}
+
 TEST_F(ColossalAI, TakesTheIdOfAPluginForThePlugin) {
   expect_refused(strategy("plugin = \"strata.strategy.fsdp\"", kThreeIterations),
                  {"unknown strategy type \"ColossalAIStrategy\""});

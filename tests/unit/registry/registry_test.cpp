@@ -136,6 +136,19 @@ TEST_F(RegistryTest, TakesThePluginThatTheTableNames) {
   EXPECT_EQ(desc.points, 7U);
 }
 
+TEST_F(RegistryTest, LeavesAKeyCalledPluginToTheTypeThatHasOne) {
+  add("registry_hooks_again");
+  for (const char* plugin : {"\"abc\"", "{ points = 3 }"}) {
+    const config::Value root = parse(text("[hook]\ntype = \"KeyedHook\"\nplugin = ", plugin));
+
+    const auto hook = registry().create<strata_hook_api>("hook", root.at("hook"), nullptr);
+    strata_hook_desc desc = {STRATA_HDR(strata_hook_desc), 0, 0, 0};
+    hook.call(&strata_hook_api::describe, &desc);
+
+    EXPECT_EQ(desc.points, 3U) << plugin;
+  }
+}
+
 TEST_F(RegistryTest, NamesAPluginIdThatDoesNotExist) {
   add("registry_hooks");
 
