@@ -1,8 +1,10 @@
 // Folders that are made aside, synced, renamed.
 #include "checkpoint/checkpoint_dir.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <fcntl.h>
 #include <regex>
@@ -32,16 +34,34 @@ auto as_io_error(F&& f) {
   }
 }
 
+/// Of this host alone: elsewhere the number is another process's.
 bool is_alive(const std::string& pid) {
   pid_t id = 0;
   std::from_chars(pid.data(), pid.data() + pid.size(), id);
   return id > 0 && id != ::getpid() && (::kill(id, 0) == 0 || errno == EPERM);
 }
 
+/// Whether something was written to it within a day: how long a process of another host is taken for alive. One whose
+/// files come and go meanwhile is.
+bool is_recent(const fs::path& entry) {
+  constexpr std::chrono::hours kDay(24);
+  try {
+    fs::file_time_type last = fs::last_write_time(entry);
+    if (fs::is_directory(entry)) {
+      for (const auto& file : fs::directory_iterator(entry)) {
+        last = std::max(last, file.last_write_time());
+      }
+    }
+    return fs::file_time_type::clock::now() - last < kDay;
+  } catch (const fs::filesystem_error&) {
+    return true;
+  }
+}
+
 /// Finishes what a killed process began: unfinished folders go, a folder moved out of the way for a
 /// successor that never came moves back.
 void tidy(const fs::path& parent) {
-  static const std::regex pattern(R"(\.(.+)\.(tmp|old)-([0-9]{1,9}))");
+  static const std::regex pattern(R"(\.(.+)\.(tmp|old)-(.+)-([0-9]{1,9}))");
   std::vector<fs::path> entries;
   for (const auto& entry : fs::directory_iterator(parent)) {
     entries.push_back(entry.path());
@@ -50,7 +70,8 @@ void tidy(const fs::path& parent) {
   for (const fs::path& entry : entries) {
     std::smatch match;
     const std::string name = entry.filename().string();
-    if (!std::regex_match(name, match, pattern) || is_alive(match[3])) {
+    if (!std::regex_match(name, match, pattern) ||
+        (match[3] == host_name() ? is_alive(match[4]) : is_recent(entry))) {
       continue;
     }
     const fs::path target = parent / match[1].str();
@@ -72,7 +93,8 @@ bool lacks_exchange(int error) {
 /// For a moment only the one that is replaced is there, under a name that find_last() and tidy()
 /// know. Returns it.
 fs::path replace_in_two_moves(const fs::path& aside, const fs::path& dir) {
-  fs::path old = dir.parent_path() / text(".", dir.filename().string(), ".old-", ::getpid());
+  fs::path old =
+      dir.parent_path() / text(".", dir.filename().string(), ".old-", host_name(), "-", ::getpid());
   fs::rename(dir, old);
   try {
     fs::rename(aside, dir);

@@ -23,7 +23,7 @@ std::filesystem::path move_into_place(const std::filesystem::path& aside,
 class NewCheckpoint {
  public:
   /// dir: "work_dirs/run/epoch_3". Makes the hidden folder, and removes what an earlier process left
-  /// unfinished. Errors: STRATA_E_IO: something that is no checkpoint has the name, or the folder
+  /// unfinished: one of this host that has ended, or of another host that wrote nothing for a day. Errors: STRATA_E_IO: something that is no checkpoint has the name, or the folder
   /// cannot be made.
   explicit NewCheckpoint(const std::filesystem::path& dir);
   NewCheckpoint(const NewCheckpoint&) = delete;

@@ -1,6 +1,7 @@
 // open, fallocate, write, fsync, rename.
 #include "checkpoint/file_out.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -17,8 +18,15 @@ void throw_errno(std::string_view what, const std::filesystem::path& path, int e
   throw Error(STRATA_E_IO, text(what, " ", path.string(), ": ", std::strerror(error)));
 }
 
+std::string host_name() {
+  constexpr size_t kLongest = 64;
+  std::array<char, kLongest + 1> name{};
+  return ::gethostname(name.data(), kLongest) == 0 && name.front() != '\0' ? name.data() : "host";
+}
+
 std::filesystem::path aside_of(const std::filesystem::path& path) {
-  return path.parent_path() / text(".", path.filename().string(), ".tmp-", ::getpid());
+  return path.parent_path() /
+         text(".", path.filename().string(), ".tmp-", host_name(), "-", ::getpid());
 }
 
 void sync_folder(const std::filesystem::path& folder) {

@@ -16,8 +16,10 @@ namespace strata::checkpoint {
 /// "path: what: why" as STRATA_E_IO, from errno.
 [[noreturn]] void throw_errno(std::string_view what, const std::filesystem::path& path, int error);
 
+std::string host_name();
+
 /// The hidden neighbour that a file or folder is written under before it gets its name:
-/// ".name.tmp-<pid>".
+/// ".name.tmp-<host>-<pid>".
 std::filesystem::path aside_of(const std::filesystem::path& path);
 
 /// Makes a rename inside the folder survive a power cut.

@@ -130,7 +130,7 @@ std::string state_of(int version, int weights, const std::string& name) {
   return json{{"version", version}, {"weights", weights}, {"name", name}}.dump();
 }
 
-/// Without what a name has around it that is out of the way: ".NAME.old-<pid>".
+/// Without what a name has around it that is out of the way: ".NAME.old-<host>-<pid>".
 std::string name_of(const fs::path& checkpoint) {
   const std::string name = checkpoint.filename().string();
   const size_t old = name.find(".old-");

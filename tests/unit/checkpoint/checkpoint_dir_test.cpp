@@ -2,6 +2,7 @@
 #include "checkpoint/checkpoint_dir.hpp"
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <span>
 #include <tuple>
@@ -13,6 +14,7 @@
 #include "strata/abi/core.h"
 
 #include "checkpoint/checkpoint_reader.hpp"
+#include "checkpoint/file_out.hpp"
 #include "checkpoint/last_checkpoint.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "checkpoint/shard_file.hpp"
@@ -83,7 +85,9 @@ class CheckpointDir : public TempDirTest {
   }
 
   const std::array<float, 5> weights_ = {1, 2, 3, 4, 5};
-  const std::string dead_pid_ = "999999999";  // above the largest that Linux gives
+  const std::string dead_ =
+      host_name() + "-999999999";  // above the largest number that Linux gives
+  const std::string alive_ = host_name() + "-" + std::to_string(::getppid());
 };
 
 std::string note_of(const fs::path& dir) {
@@ -244,19 +248,35 @@ TEST_F(CheckpointDir, RefusesAFileWhereTheFolderAboveShouldBe) {
 }
 
 TEST_F(CheckpointDir, RemovesWhatAKilledProcessLeftUnfinished) {
-  fs::create_directory(dir_ / (".epoch_7.tmp-" + dead_pid_));
-  fs::create_directory(
-      dir_ / (".epoch_8.tmp-" + std::to_string(::getppid())));  // alive: may be saving now
+  fs::create_directory(dir_ / (".epoch_7.tmp-" + dead_));
+  fs::create_directory(dir_ / (".epoch_8.tmp-" + alive_));  // alive: may be saving now
+
+  save(dir_ / "epoch_1", "");
+
+  EXPECT_THAT(names(), UnorderedElementsAre("epoch_1", ".epoch_8.tmp-" + alive_));
+}
+
+// Whether its process lives cannot be asked from here.
+TEST_F(CheckpointDir, LeavesAloneForADayWhatAnotherHostIsWriting) {
+  for (const char* name :
+       {".epoch_7.tmp-other-7", ".epoch_8.tmp-other-8", ".epoch_9.old-other-9"}) {
+    fs::create_directory(dir_ / name);
+    write(name + std::string("/file"), "");
+  }
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(25);
+  fs::last_write_time(dir_ / ".epoch_7.tmp-other-7/file", old);
+  fs::last_write_time(dir_ / ".epoch_7.tmp-other-7", old);
+  fs::last_write_time(dir_ / ".epoch_8.tmp-other-8", old);  // but not its file
 
   save(dir_ / "epoch_1", "");
 
   EXPECT_THAT(names(),
-              UnorderedElementsAre("epoch_1", ".epoch_8.tmp-" + std::to_string(::getppid())));
+              UnorderedElementsAre("epoch_1", ".epoch_8.tmp-other-8", ".epoch_9.old-other-9"));
 }
 
 TEST_F(CheckpointDir, BringsBackOneThatAKilledProcessMovedAway) {
   save(dir_ / "epoch_1", "first");
-  fs::rename(dir_ / "epoch_1", dir_ / (".epoch_1.old-" + dead_pid_));
+  fs::rename(dir_ / "epoch_1", dir_ / (".epoch_1.old-" + dead_));
 
   save(dir_ / "epoch_2", "");
 
