@@ -217,6 +217,16 @@ TEST_F(CheckpointCommand, NamesTheToolForCheckpointsThatNeedPython) {
   }
 }
 
+TEST_F(CheckpointCommand, ConvertsWhatFsdpGathersIntoOneFile) {
+  for (const char* name : {"fsdp1_full", "fsdp2_full"}) {
+    const std::string file = std::string(STRATA_GOLDEN_DIR "/imported/") + name;
+
+    ASSERT_EQ(checkpoint({"convert", file + ".pth", "out.safetensors", "--force"}).code, 0) << name;
+
+    EXPECT_EQ(stored_in(path("out.safetensors")), stored_in(file + ".safetensors")) << name;
+  }
+}
+
 // --- with Python ------------------------------------------------------------------------------------------------------
 
 class Imported : public CheckpointCommand, public testing::WithParamInterface<const char*> {};

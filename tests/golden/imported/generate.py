@@ -3,7 +3,8 @@
 Run in this folder, with torch 2.15.0, deepspeed 0.19.8 and safetensors 0.8.0:
     DS_ACCELERATOR=cpu torchrun --nproc-per-node 2 generate.py zero1 && … zero3 && … fsdp
     DS_ACCELERATOR=cpu torchrun --nproc-per-node 3 generate.py zero2
-Beside a folder `name` stands name.safetensors, in fp32. DeepSpeed's tool leaves out frozen parameters of stage 1; they are added here.
+    torchrun --nproc-per-node 2 generate.py fsdp1_full && torchrun --nproc-per-node 2 generate.py fsdp2_full
+Beside a folder `name`, or a file name.pth, stands name.safetensors, in fp32. DeepSpeed's tool leaves out frozen parameters of stage 1; they are added here.
 """
 import os
 import shutil
@@ -105,11 +106,61 @@ def fsdp():
         keep("fsdp", full)
 
 
+def trained(model):
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.01)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(ids(dist.get_rank())).backward()
+        optimizer.step()
+    return optimizer
+
+
+def fsdp1_full():
+    """As MMEngine's FSDPStrategy saves: one file by rank 0, weights beside the optimizer's states."""
+    from torch.distributed.fsdp import FullOptimStateDictConfig, FullStateDictConfig, StateDictType
+    from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
+
+    dist.init_process_group("gloo")
+    torch.manual_seed(1)
+    model = Model()
+    model.middle = FSDP(model.middle, use_orig_params=True, device_id=torch.device("cpu"))
+    model = FSDP(model, use_orig_params=True, device_id=torch.device("cpu"))
+    optimizer = trained(model)
+    options = {"offload_to_cpu": True, "rank0_only": True}
+    with FSDP.state_dict_type(
+        model, StateDictType.FULL_STATE_DICT, FullStateDictConfig(**options), FullOptimStateDictConfig(**options)
+    ):
+        weights, states = model.state_dict(), FSDP.optim_state_dict(model, optimizer)
+    if dist.get_rank() == 0:
+        meta = {"epoch": 1, "iter": 2, "seed": 1}
+        torch.save({"state_dict": weights, "optimizer": states, "meta": meta}, "fsdp1_full.pth")
+        keep("fsdp1_full", torch.load("fsdp1_full.pth", weights_only=True)["state_dict"])
+
+
+def fsdp2_full():
+    """The weights alone, gathered by the functions that torch has for it."""
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    dist.init_process_group("gloo")
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    torch.manual_seed(1)
+    model = Model()
+    fully_shard(model.middle, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    trained(model)
+    full = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+    if dist.get_rank() == 0:
+        torch.save(full, "fsdp2_full.pth")
+        keep("fsdp2_full", torch.load("fsdp2_full.pth", weights_only=True))
+
+
 if __name__ == "__main__":
     what = sys.argv[1]
     shutil.rmtree(what, ignore_errors=True) if int(os.environ["RANK"]) == 0 else None
-    if what == "fsdp":
-        fsdp()
+    if what.startswith("fsdp"):
+        {"fsdp": fsdp, "fsdp1_full": fsdp1_full, "fsdp2_full": fsdp2_full}[what]()
     else:
         zero(int(what[-1]), bf16=what != "zero1")
     dist.destroy_process_group()

@@ -171,6 +171,27 @@ TEST_F(PthReaderTest, TakesTheWeightsOfAnMMEngineCheckpoint) {
   EXPECT_THAT(values<float>(*file, "module.weight"), ElementsAre(1, 2));
 }
 
+// tests/golden/imported/generate.py: all ranks' shards of FSDP1, with the optimizer's states as MMEngine saves them, and of
+// FSDP2; beside them what torch.load reads.
+TEST_F(PthReaderTest, ReadsWhatFsdpGathersIntoOneFile) {
+  const std::filesystem::path folder =
+      std::filesystem::path(STRATA_SOURCE_DIR) / "tests/golden/imported";
+  for (const std::string name : {"fsdp1_full", "fsdp2_full"}) {
+    const auto file = open_tensors(folder / (name + ".pth"));
+    const auto expected = open_tensors(folder / (name + ".safetensors"));
+
+    EXPECT_EQ(shapes(*file), shapes(*expected)) << name;
+    for (const StoredTensor& t : expected->tensors()) {
+      EXPECT_EQ(file->tensors()[index_of(*file, t.name)].dtype, t.dtype) << t.name;
+      if (t.dtype == STRATA_F32) {
+        EXPECT_EQ(values<float>(*file, t.name), values<float>(*expected, t.name)) << t.name;
+      }
+    }
+    EXPECT_THAT(values<int64_t>(*file, "count"), ElementsAre(11));
+    EXPECT_EQ(values<float>(*file, "head.weight"), values<float>(*file, "embedding.weight"));
+  }
+}
+
 TEST_F(PthReaderTest, TakesTheWeightsOfADeepSpeedFileEvenBesideATensor) {
   const auto file = open_tensors(kGolden / "deepspeed.pth");
 
