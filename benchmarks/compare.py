@@ -2,7 +2,7 @@
 
     compare.py --build build [--rounds 3] [--peer-python python] [figure ...]
 
-Figures: step start border data fsdp_mlp fsdp_resnet50 fsdp_gpt2 checkpoint; none given means all. Ours and the peers take turns,
+Figures: step start border data optimizers fsdp_mlp fsdp_resnet50 fsdp_gpt2 checkpoint; none given means all. Ours and the peers take turns,
 so that a busy machine slows both; a figure is the median over rounds, a ratio the median of ratios within a round. The
 last two have long steps and one round. Everything measured is appended to BUILD/bench/<figure>.json, one line a run.
 Exit 0 whether targets are met or not; 1 when something did not run.
@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import checkpoints
+import optimizers
 import sharded
 from harness import PEERS, ROOT, Bench, Failed, Figure, compared, print_table, record, result_of, run, scalars_of
 
@@ -81,7 +82,8 @@ def data(bench):
     return [figure]
 
 
-FIGURES = {"step": step, "start": start_up, "border": border, "data": data} | sharded.FIGURES | checkpoints.FIGURES
+FIGURES = {"step": step, "start": start_up, "border": border, "data": data}
+FIGURES |= optimizers.FIGURES | sharded.FIGURES | checkpoints.FIGURES
 
 
 def main():

@@ -75,13 +75,13 @@ class PeakMemory(threading.Thread):
         return self.kib / 1024
 
 
-def run(command, until="\0", memory=False):
-    """Runs a program to its end, with one thread a process."""
+def run(command, until="\0", memory=False, threads=1):
+    """Runs a program to its end, with so many threads a process."""
     begin, lines, found = time.perf_counter(), [], Run("")
     with subprocess.Popen(
         [str(part) for part in command],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"},
+        env=os.environ | {"OMP_NUM_THREADS": str(threads), "DS_ACCELERATOR": "cpu"},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs the benchmarks and their peers. bench.sh [--rounds N] [figure…]
-# Figures: step start border data fsdp_mlp fsdp_resnet50 fsdp_gpt2 checkpoint; none given means all.
+# Figures: step start border data optimizers fsdp_mlp fsdp_resnet50 fsdp_gpt2 checkpoint; none given means all.
 # What the peers need beside torch is installed into build/bench/peers; .venv stays as it is. `fio`, which measures the
 # disk for the checkpoint figure, comes from Debian.
 set -euo pipefail

@@ -184,8 +184,11 @@ std::vector<Updater::GroupSum> Updater::power_sums(double p) {
   }
   std::vector<double> totals(params_.size());
   crew_.each(params_.size(), [&](size_t i) {
+    if (touched_[i] == 0) {
+      return;
+    }
     PowerSum sum(p, factor_);
-    for (const SegmentRef& ref : touched_[i] != 0 ? segments_[i] : std::vector<SegmentRef>()) {
+    for (const SegmentRef& ref : segments_[i]) {
       const View& view = views_[index(ref.view)];
       const strata_segment& segment = view.segments[index(ref.segment)];
       sum.add(grad_span(view, segment), segment.param_offset);

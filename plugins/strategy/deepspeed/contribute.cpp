@@ -90,17 +90,18 @@ void refuse_misplaced(const Value& params) {
   }
 }
 
-/// Arguments of Adam that choose an implementation in DeepSpeed.
-void strip_adam(Value& params) {
-  if (!take_flag(params, "bias_correction", true)) {
-    throw config_error(
-        params.where,
-        "optimizer.params.bias_correction = false is not supported: Adam corrects its "
-        "moments here");
-  }
+/// Arguments of Adam that choose an implementation in DeepSpeed are dropped. Returns the type's name, which is another for
+/// uncorrected moments.
+std::string choose_adam(const std::string& name, Value& params) {
   take_flag(params, "torch_adam", false);
   take_flag(params, "fused", false);
   take_flag(params, "foreach", false);
+  if (take_flag(params, "bias_correction", true)) {
+    return name;
+  }
+  params.set("bias_correction", make(false, params));
+  params.set("adamw_mode", make(name == "AdamW", params));
+  return "DeepSpeedCPUAdam";
 }
 
 /// AdamW for "adam" unless adam_w_mode is false, as in DeepSpeed; a name that is not known here is the host's to refuse.
@@ -109,13 +110,16 @@ std::string optimizer_name(const Value& type, bool adam_w_mode) {
   constexpr std::array<const char*, 7> kCompressed = {
       "onebitadam", "zerooneadam", "onebitlamb", "muadam", "muadamw", "musgd", "muon"};
   if (std::ranges::find(kCompressed, name) != kCompressed.end() || name == "lamb") {
-    throw config_error(
-        type.where, type.path, " = ", type.shown(), " is not implemented; Adam, AdamW and SGD are");
+    throw config_error(type.where,
+                       type.path,
+                       " = ",
+                       type.shown(),
+                       " is not implemented; Adam, AdamW, Adagrad, Lion and SGD are");
   }
   constexpr std::array<std::array<const char*, 2>, 5> kCanonical = {{{"adamw", "AdamW"},
                                                                      {"sgd", "SGD"},
                                                                      {"adagrad", "Adagrad"},
-                                                                     {"lion", "Lion"},
+                                                                     {"lion", "DeepSpeedCPULion"},
                                                                      {"rmsprop", "RMSprop"}}};
   if (name == "adam") {
     return adam_w_mode ? "AdamW" : "Adam";
@@ -135,12 +139,12 @@ Contribution optimizer_of(const Value& section, std::vector<std::string>& notes)
   const auto& given = params.as_table();
   const bool all_auto = !given.empty() && std::ranges::all_of(given, is_auto);
   const bool adam_w_mode = take_flag(params, "adam_w_mode", true);
-  const std::string name = optimizer_name(type, adam_w_mode);
+  std::string name = optimizer_name(type, adam_w_mode);
   if (name == "Adam" || name == "AdamW") {
-    strip_adam(params);
+    name = choose_adam(name, params);
   }
   drop_autos(params, notes);
-  add_default(params, "lr", 1e-3);  // of torch, for every optimizer
+  add_default(params, "lr", name == "Adagrad" ? 1e-2 : 1e-3);  // torch's
   if (name == "AdamW") {
     add_default(params, "weight_decay", 0);  // DeepSpeed's; torch has 0.01
   }

@@ -1,6 +1,7 @@
 // Half precisions in plain loops: fp16 and bf16 as 16-bit patterns, to and from float.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 
@@ -36,16 +37,15 @@ namespace detail {
 
 /// Exact, subnormals included; NaN stays NaN.
 [[gnu::always_inline]] STRATA_HIDDEN inline float to_float(Half h) {
-  const uint32_t all = h.bits;
-  const uint32_t sign = (all & 0x8000U) << 16;
-  const uint32_t magnitude = all & 0x7FFFU;
-  const uint32_t normal =
-      (magnitude << 13) + (112U << 23);  // 112 = 127 - 15, the difference of the biases
-  const uint32_t special = (magnitude << 13) | 0x7F800000U;
-  const auto subnormal =
-      std::bit_cast<uint32_t>(static_cast<float>(static_cast<int32_t>(magnitude)) * 0x1p-24F);
-  const uint32_t finite = detail::select(magnitude < 0x0400U, subnormal, normal);
-  return std::bit_cast<float>(detail::select(magnitude >= 0x7C00U, special, finite) | sign);
+  const uint32_t high = static_cast<uint32_t>(h.bits) << 16;
+  const uint32_t magnitude = high + high;  // without the sign, at the top
+  // The exponent is 112 too large after this, which makes infinity of 31 and comes off exactly.
+  const float normal = std::bit_cast<float>((magnitude >> 4) + 0x70000000U) * 0x1p-112F;
+  // Behind the leading bit of 0.5 a step of the fraction is 2^-24, as in a subnormal.
+  const float subnormal = std::bit_cast<float>((magnitude >> 17) | 0x3F000000U) - 0.5F;
+  const uint32_t bits = detail::select(
+      magnitude < 0x08000000U, std::bit_cast<uint32_t>(subnormal), std::bit_cast<uint32_t>(normal));
+  return std::bit_cast<float>(bits | (high & 0x80000000U));
 }
 
 [[gnu::always_inline]] STRATA_HIDDEN inline float to_float(BFloat16 b) {
@@ -55,16 +55,16 @@ namespace detail {
 /// Rounds to nearest, ties to even; beyond 65504 to infinity.
 [[gnu::always_inline]] STRATA_HIDDEN inline Half to_half(float value) {
   const auto all = std::bit_cast<uint32_t>(value);
-  const uint32_t sign = (all >> 16) & 0x8000U;
-  const uint32_t x = all & 0x7FFFFFFFU;
-  // The unit in the last place of 0.5 is 2^-24, fp16's smallest step: this addition rounds as
-  // subnormals do.
-  const uint32_t subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(x) + 0.5F) - 0x3F000000U;
-  const uint32_t normal = (x - (112U << 23) + 0x0FFFU + ((x >> 13) & 1U)) >> 13;
-  const uint32_t special = detail::select(x > 0x7F800000U, 0x7E00U, 0x7C00U);
-  const uint32_t finite = detail::select(x < 0x38800000U, subnormal, normal);  // 2^-14
-  const uint32_t bits = detail::select(x >= 0x47800000U, special, finite);     // 2^16
-  return {static_cast<uint16_t>(bits | sign)};
+  const uint32_t doubled = all + all;  // without the sign
+  // Too large a number becomes infinity by the first factor.
+  const float size = std::bit_cast<float>(all & 0x7FFFFFFFU) * 0x1p112F * 0x1p-110F;
+  // Added to a power of two whose last place is that of the half, `size` is rounded to it.
+  const uint32_t exponent = std::max(doubled & 0xFF000000U, 0x71000000U);
+  const auto rounded =
+      std::bit_cast<uint32_t>(std::bit_cast<float>((exponent >> 1) + 0x07800000U) + size);
+  const uint32_t finite = ((rounded >> 13) & 0x7C00U) + (rounded & 0x0FFFU);
+  const uint32_t bits = detail::select(doubled > 0xFF000000U, 0x7E00U, finite);
+  return {static_cast<uint16_t>(bits | ((all >> 16) & 0x8000U))};
 }
 
 /// Rounds to nearest, ties to even.
