@@ -345,10 +345,10 @@ void strata_buffer::evict() {
   if (memory.poison() && bytes > 0) {
     std::memset(impl->mutable_data(), kPoison, static_cast<size_t>(bytes));
   }
+  memory.add(tag, -bytes);  // before the account of spare memory grows
   memory.release(impl->set_data_ptr(c10::DataPtr(nullptr, c10::kCPU)), takes_turns);  // nbytes stay
   refuse_access();
   resident = false;
-  memory.add(tag, -bytes);
 }
 
 void strata_buffer::refuse_access() {

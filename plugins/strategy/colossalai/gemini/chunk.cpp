@@ -16,7 +16,7 @@ Chunk::Chunk(strata_runtime* runtime, kit::FlatLayout layout, const ChunkSpec& s
       layout_(std::move(layout)),
       spec_(spec),
       whole_(runtime, whole_bytes(), "unit", Pool::kDevice, pools, STRATA_BUFFER_TAKES_TURNS),
-      grad_(runtime, shard_bytes(), "grad", spec.optim, pools),
+      grad_(runtime, shard_bytes(), shares() ? "shard" : "grad", spec.optim, pools),
       taken_(layout_.slots.size(), 0) {
   for (const kit::Slot& slot : layout_.slots) {
     params_.bind_view(

@@ -30,6 +30,7 @@ void Gemini::estimate(const strata_estimate_args& args, strata_estimate& out) {
   const ChunkPlan plan = plan_chunks(model, config_, mesh.shards());
   std::vector<int64_t> sizes;  // whole, in bytes
   std::vector<kit::FlatCost> costs;
+  int64_t beside = 0;  // gradients that do not take the place of values, until the update
   for (const PlannedChunk& chunk : plan.chunks) {
     const kit::ShardSpec spec = {&mesh,
                                  chunk.value_dtype,
@@ -42,9 +43,9 @@ void Gemini::estimate(const strata_estimate_args& args, strata_estimate& out) {
     const kit::FlatLayout layout = kit::lay_out(model, chunk.params, mesh.shards());
     costs.push_back(kit::cost_of(layout, spec, args.optim_state_per_element));
     sizes.push_back(costs.back().values);
-    out.param_bytes +=
-        costs.back().param_bytes + (config_.gradient_accumulation ? costs.back().grad_bytes : 0);
-    out.grad_bytes += costs.back().grad_bytes;
+    const int64_t own = costs.back().grad_bytes;  // as many of values as of gradients
+    out.param_bytes += costs.back().param_bytes + (config_.master_weights ? own : 0);
+    beside += config_.gradient_accumulation || !config_.master_weights ? own : 0;
     out.optim_bytes += costs.back().optim_bytes;
     out.comm_buffer_bytes = std::max(out.comm_buffer_bytes, costs.back().scratch);
   }
@@ -57,7 +58,7 @@ void Gemini::estimate(const strata_estimate_args& args, strata_estimate& out) {
   const auto total = std::accumulate(sizes.begin(), sizes.end(), int64_t{0});
   const Rehearsed played =
       rehearse(model, plan, sizes, bytes_that_stay(config_, plan, mesh.shards(), total));
-  out.unit_bytes = played.peak;
+  out.unit_bytes = played.peak + beside;
   out.sent_bytes_per_step = kit::touched_bytes(model, args.world_size);
   for (size_t c = 0; c < costs.size(); ++c) {
     out.sent_bytes_per_step +=
