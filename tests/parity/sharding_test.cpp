@@ -141,7 +141,7 @@ TEST_P(Sharding, InFloat64AgreesInLossesUpdatesAndWeights) {
   }
 }
 
-// DDP, FSDP and DeepSpeed in all combinations; of ColossalAI, whose parts they share, a sample.
+// DDP, FSDP and DeepSpeed in all combinations; ColossalAI's modes in most.
 constexpr size_t kFull = 9;
 const size_t kAll = all_modes(1).size();
 
@@ -164,12 +164,12 @@ INSTANTIATE_TEST_SUITE_P(MlpColossalAi,
                          testing::Combine(testing::Values(false),
                                           testing::Values(1, 2, 3, 4),
                                           testing::Range<size_t>(kFull, kAll),
-                                          testing::Values(kAdamW)),
+                                          testing::Values(kAdamW, kSgd)),
                          name_of);
 INSTANTIATE_TEST_SUITE_P(Gpt2ColossalAi,
                          Sharding,
                          testing::Combine(testing::Values(true),
-                                          testing::Values(3),
+                                          testing::Values(1, 2, 3, 4),
                                           testing::Range<size_t>(kFull, kAll),
                                           testing::Values(kGptAdamW)),
                          name_of);
