@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kIndex = "index.json";
+constexpr const char* kIndexFile = "index.json";
 constexpr const char* kState = "state.json";
 
 template <class F>
@@ -176,7 +176,7 @@ NewCheckpoint::~NewCheckpoint() {
 
 void NewCheckpoint::publish(const Index& index, const std::string& state) {
   as_io_error([&] {
-    write_in_folder(aside_ / kIndex, seal(encode_index(index)));
+    write_in_folder(aside_ / kIndexFile, seal(encode_index(index)));
     write_in_folder(aside_ / kState, seal(state));
     sync_folder(aside_);
     const fs::path replaced = move_into_place(aside_, dir_);
@@ -196,12 +196,12 @@ std::string read_state(const fs::path& dir) {
 }
 
 Index read_index(const fs::path& dir) {
-  const fs::path file = existing(dir, kIndex);
+  const fs::path file = existing(dir, kIndexFile);
   return decode_index(read_sealed(file), file.string());
 }
 
 bool is_checkpoint(const fs::path& dir) {
-  return fs::is_directory(dir) && fs::exists(dir / kIndex);
+  return fs::is_directory(dir) && fs::exists(dir / kIndexFile);
 }
 
 void remove_checkpoint(const fs::path& dir) {
@@ -211,8 +211,9 @@ void remove_checkpoint(const fs::path& dir) {
       return;
     }
     if (!is_checkpoint(full)) {
-      throw Error(STRATA_E_ARGUMENT,
-                  text(full.string(), " is no checkpoint: it has no ", kIndex, "; not removed"));
+      throw Error(
+          STRATA_E_ARGUMENT,
+          text(full.string(), " is no checkpoint: it has no ", kIndexFile, "; not removed"));
     }
     const fs::path aside = aside_of(full);
     fs::remove_all(aside);

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 template <class... Parts>
-[[noreturn]] void refuse(const fs::path& file, const Parts&... parts) {
+[[noreturn]] void refuse_file(const fs::path& file, const Parts&... parts) {
   throw Error(STRATA_E_FAILED, text(file.string(), " does not fit its index.json: ", parts...));
 }
 
@@ -53,13 +53,13 @@ void CheckpointReader::open_files(const fs::path& dir, Take take) {
           text("the checkpoint ", dir.string(), " lacks ", name, ", which its index.json lists"));
     }
     if (fs::file_size(path) != said.bytes) {
-      refuse(path, "it has ", fs::file_size(path), " bytes and not ", said.bytes);
+      refuse_file(path, "it has ", fs::file_size(path), " bytes and not ", said.bytes);
     }
     const auto it = files_.emplace(name, SafetensorsFile(path)).first;
     if (hash_of(it->second.head()) != said.header_hash) {
-      refuse(path,
-             "its header is damaged: it does not have the checksum ",
-             hash_text(said.header_hash));
+      refuse_file(path,
+                  "its header is damaged: it does not have the checksum ",
+                  hash_text(said.header_hash));
     }
   }
 }
@@ -71,7 +71,8 @@ void CheckpointReader::check_pieces() const {
       const TensorInfo* const info = file.find(chunk_key(tensor, chunk));
       const auto bytes = static_cast<uint64_t>(chunk.count) * dtype_bytes(tensor.dtype);
       if (info == nullptr || info->dtype != tensor.dtype || info->bytes() != bytes) {
-        refuse(file.path(), "it lacks ", chunk_key(tensor, chunk), " or has it in another form");
+        refuse_file(
+            file.path(), "it lacks ", chunk_key(tensor, chunk), " or has it in another form");
       }
     }
   }
@@ -123,7 +124,7 @@ void CheckpointReader::verify_chunk(const IndexedTensor& tensor, const Chunk& ch
   file.stream(*file.find(chunk_key(tensor, chunk)),
               [&](std::span<const std::byte> bytes) { hash.add(bytes); });
   if (hash.value() != chunk.hash) {
-    refuse(file.path(),
+    refuse_file(file.path(),
            chunk_key(tensor, chunk),
            " is damaged: it does not have the checksum ",
            hash_text(chunk.hash));

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kPiece = int64_t{1} << 17U;  // elements
 constexpr const char* kOnly = "model.safetensors";
-constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr const char* kWeightIndex = "model.safetensors.index.json";
 
 bool is_floating(int32_t dtype) {
   return dtype == STRATA_F64 || dtype == STRATA_F32 || dtype == STRATA_F16 || dtype == STRATA_BF16;
@@ -74,7 +74,7 @@ std::string index_of(const std::vector<HfShard>& shards) {
 
 bool holds_weights(const fs::path& dir) {
   return fs::is_directory(dir) &&
-         (fs::is_empty(dir) || fs::exists(dir / kIndex) || fs::exists(dir / kOnly));
+         (fs::is_empty(dir) || fs::exists(dir / kWeightIndex) || fs::exists(dir / kOnly));
 }
 
 void check_place(const fs::path& dir, bool replace) {
@@ -158,7 +158,7 @@ void write_hf_folder(const fs::path& dir, const std::vector<HfShard>& shards, bo
       write_safetensors(aside.path() / shard.file, shard.tensors, {{"format", "pt"}});
     }
     if (shards.size() > 1) {
-      write_text(aside.path() / kIndex, index_of(shards));
+      write_text(aside.path() / kWeightIndex, index_of(shards));
     }
     sync_folder(aside.path());
     const fs::path old = move_into_place(aside.path(), full);

@@ -16,9 +16,9 @@ namespace strata::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
+using Json = nlohmann::json;
 
-[[noreturn]] void refuse(const std::string& file, const std::string& why) {
+[[noreturn]] void refuse_index(const std::string& file, const std::string& why) {
   throw Error(STRATA_E_FAILED, text(file, " is no valid index of weights: ", why));
 }
 
@@ -26,12 +26,12 @@ void check_name(const fs::path& name, const std::string& tensor, const std::stri
   const bool climbs = std::ranges::find(name, fs::path("..")) != name.end();
   if (name.empty() || name.is_absolute() || climbs ||
       name.native().find('\0') != std::string::npos) {
-    refuse(index,
-           text("it says that ",
-                tensor,
-                " lies in \"",
-                name.string(),
-                "\", which is not a file of its folder"));
+    refuse_index(index,
+                 text("it says that ",
+                      tensor,
+                      " lies in \"",
+                      name.string(),
+                      "\", which is not a file of its folder"));
   }
 }
 
@@ -60,11 +60,11 @@ fs::path shard_path(const fs::path& index, const std::string& name) {
                      missing.message()));
   }
   if (!lies_in(real, border_of(folder))) {
-    refuse(index.string(),
-           text(path.string(), " is a link to ", real.string(), ", out of its folder"));
+    refuse_index(index.string(),
+                 text(path.string(), " is a link to ", real.string(), ", out of its folder"));
   }
   if (real.extension() == ".json" || fs::is_directory(real)) {
-    refuse(index.string(), text(path.string(), " is not a file of weights"));
+    refuse_index(index.string(), text(path.string(), " is not a file of weights"));
   }
   return path;
 }
@@ -105,7 +105,7 @@ class IndexedReader final : public TensorReader {
     for (const std::string& name : names) {
       const auto found = there.find(name);
       if (found == there.end()) {
-        refuse(
+        refuse_index(
             path_.string(),
             text("it says that ", name, " lies in ", file->path().string(), ", where it is not"));
       }
@@ -126,18 +126,19 @@ class IndexedReader final : public TensorReader {
 WeightMap read_weight_map(std::string_view json_text, const std::string& file) {
   constexpr int kMaxDepth = 8;  // of what programs put into "metadata"
   if (json_text.size() > kMaxHeaderBytes) {
-    refuse(file,
-           text("it has ", json_text.size(), " bytes; no index has more than ", kMaxHeaderBytes));
+    refuse_index(
+        file,
+        text("it has ", json_text.size(), " bytes; no index has more than ", kMaxHeaderBytes));
   }
-  const json parsed = parse_strictly(
-      json_text, kMaxDepth, "it", [&](const std::string& why) { refuse(file, why); });
+  const Json parsed = parse_strictly(
+      json_text, kMaxDepth, "it", [&](const std::string& why) { refuse_index(file, why); });
   if (!parsed.is_object() || !parsed.contains("weight_map") || !parsed["weight_map"].is_object()) {
-    refuse(file, "it has no table \"weight_map\"");
+    refuse_index(file, "it has no table \"weight_map\"");
   }
   WeightMap out;
   for (const auto& [tensor, name] : parsed["weight_map"].items()) {
     if (!name.is_string()) {
-      refuse(file, text("the file of ", tensor, " is no text"));
+      refuse_index(file, text("the file of ", tensor, " is no text"));
     }
     out.emplace(tensor, name.get<std::string>());
     check_name(out[tensor], tensor, file);

@@ -37,7 +37,7 @@ int64_t elements(const IndexedTensor& tensor) {
 }
 
 // What is wrong with the text that is being read.
-struct Refusal {
+struct IndexRefusal {
   const std::string& file;
 
   template <class... Parts>
@@ -46,7 +46,7 @@ struct Refusal {
   }
 };
 
-Json parse(std::string_view json, const Refusal& refuse) {
+Json parse(std::string_view json, const IndexRefusal& refuse) {
   constexpr int kMaxDepth = 6;
   Json out = parse_strictly(json, kMaxDepth, "it", [&](const std::string& why) { refuse(why); });
   if (!out.is_object()) {
@@ -56,21 +56,24 @@ Json parse(std::string_view json, const Refusal& refuse) {
 }
 
 // The parser takes a number for a list of one, and an empty list for an empty table.
-const Json& table_at(const Json& in, const char* key, const Refusal& refuse) {
+const Json& table_at(const Json& in, const char* key, const IndexRefusal& refuse) {
   if (!in.at(key).is_object()) {
     refuse("its ", key, " are no table");
   }
   return in.at(key);
 }
 
-const Json& list_at(const Json& in, const char* key, const std::string& tensor, const Refusal& refuse) {
+const Json& list_at(const Json& in,
+                    const char* key,
+                    const std::string& tensor,
+                    const IndexRefusal& refuse) {
   if (!in.at(key).is_array()) {
     refuse("the ", key, " of ", tensor, " is no list");
   }
   return in.at(key);
 }
 
-Kind kind_of(const std::string& name, const std::string& tensor, const Refusal& refuse) {
+Kind kind_of(const std::string& name, const std::string& tensor, const IndexRefusal& refuse) {
   for (const auto& [kind, known] : kKinds) {
     if (name == known) {
       return kind;
@@ -79,7 +82,7 @@ Kind kind_of(const std::string& name, const std::string& tensor, const Refusal& 
   refuse("the kind \"", name, "\" of ", tensor, " is not one that is read here");
 }
 
-uint64_t hash_at(const Json& value, const Refusal& refuse) {
+uint64_t hash_at(const Json& value, const IndexRefusal& refuse) {
   const auto hash = parse_hash(value.get<std::string>());
   if (!hash) {
     refuse(value.dump(), " is no checksum");
@@ -96,14 +99,14 @@ bool is_file_name(const std::string& name) {
 int64_t whole_number(const Json& value,
                      const std::string& whose,
                      const char* where,
-                     const Refusal& refuse) {
+                     const IndexRefusal& refuse) {
   if (!value.is_number_unsigned() || value.get<uint64_t>() > uint64_t{INT64_MAX}) {
     refuse(whose, " has ", value.dump(), " ", where);
   }
   return value.get<int64_t>();
 }
 
-std::map<std::string, IndexedFile> read_files(const Json& files, const Refusal& refuse) {
+std::map<std::string, IndexedFile> read_files(const Json& files, const IndexRefusal& refuse) {
   std::map<std::string, IndexedFile> out;
   for (const auto& [name, value] : files.items()) {
     if (!is_file_name(name)) {
@@ -115,7 +118,7 @@ std::map<std::string, IndexedFile> read_files(const Json& files, const Refusal& 
   return out;
 }
 
-IndexedTensor read_tensor(const std::string& name, const Json& value, const Refusal& refuse) {
+IndexedTensor read_indexed(const std::string& name, const Json& value, const IndexRefusal& refuse) {
   IndexedTensor out;
   out.name = name;
   const auto dtype = dtype_of(value.at("dtype").get<std::string>());
@@ -144,7 +147,7 @@ IndexedTensor read_tensor(const std::string& name, const Json& value, const Refu
 void check_chunks(const IndexedTensor& tensor,
                   const Index& index,
                   bool complete,
-                  const Refusal& refuse) {
+                  const IndexRefusal& refuse) {
   const int64_t numel = elements(tensor);
   int64_t at = 0;
   for (const Chunk& chunk : tensor.chunks) {
@@ -232,7 +235,7 @@ std::string encode_index(const Index& index) {
 }
 
 Index decode_index(std::string_view json, const std::string& file, bool complete) {
-  const Refusal refuse{file};
+  const IndexRefusal refuse{file};
   const Json in = parse(json, refuse);
   try {
     if (in.at("format") != kFormat) {
@@ -245,7 +248,7 @@ Index decode_index(std::string_view json, const std::string& file, bool complete
     }
     out.files = read_files(table_at(in, "files", refuse), refuse);
     for (const auto& [name, value] : table_at(in, "tensors", refuse).items()) {
-      out.tensors.push_back(read_tensor(name, value, refuse));
+      out.tensors.push_back(read_indexed(name, value, refuse));
       check_chunks(out.tensors.back(), out, complete, refuse);
     }
     return out;

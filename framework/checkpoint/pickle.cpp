@@ -13,14 +13,14 @@
 namespace strata::checkpoint {
 namespace {
 
-using Kind = PickleValue::Kind;
+using What = PickleValue::Kind;
 
 constexpr size_t kMaxValues = size_t{1} << 23;
 constexpr size_t kMaxUses = 8 * kMaxValues;    // of values: on the stack, in containers
 constexpr size_t kMaxDepth = size_t{1} << 16;  // containers begun inside each other
 
 bool is_class(const PickleValue& v, std::string_view module, std::string_view name) {
-  return v.kind == Kind::kGlobal && v.text == module && v.name == name;
+  return v.kind == What::kGlobal && v.text == module && v.name == name;
 }
 
 class Machine {
@@ -55,23 +55,23 @@ class Machine {
   bool scalar(Op op) {
     switch (op) {
       case kNone:
-        return push({Kind::kNone});
+        return push({What::kNone});
       case kNewTrue:
       case kNewFalse:
-        return push({Kind::kBool, op == kNewTrue ? 1 : 0});
+        return push({What::kBool, op == kNewTrue ? 1 : 0});
       case kBinInt:
-        return push({Kind::kInt, in_.number<int32_t>()});
+        return push({What::kInt, in_.number<int32_t>()});
       case kBinInt1:
-        return push({Kind::kInt, in_.number<uint8_t>()});
+        return push({What::kInt, in_.number<uint8_t>()});
       case kBinInt2:
-        return push({Kind::kInt, in_.number<uint16_t>()});
+        return push({What::kInt, in_.number<uint16_t>()});
       case kLong1:
         return push_long(in_.number<uint8_t>());
       case kLong4:
         return push_long(in_.number<uint32_t>());
       case kBinFloat:
         in_.take(8);
-        return push({Kind::kFloat});
+        return push({What::kFloat});
       default:
         return false;
     }
@@ -81,14 +81,14 @@ class Machine {
   bool push_long(uint64_t bytes) {
     const auto digits = in_.take(bytes);
     if (bytes > sizeof(int64_t)) {
-      return push({Kind::kOpaque, 0, "builtins", "int"});
+      return push({What::kOpaque, 0, "builtins", "int"});
     }
     uint64_t value =
         !digits.empty() && (digits.back() & std::byte{0x80}) != std::byte{0} ? ~uint64_t{0} : 0;
     for (size_t i = digits.size(); i-- > 0;) {
       value = value << 8U | std::to_integer<uint64_t>(digits[i]);
     }
-    return push({Kind::kInt, static_cast<int64_t>(value)});
+    return push({What::kInt, static_cast<int64_t>(value)});
   }
 
   bool string(Op op) {
@@ -110,39 +110,39 @@ class Machine {
     }
   }
 
-  bool push_text(uint64_t bytes) { return push({Kind::kText, 0, in_.text(bytes)}); }
+  bool push_text(uint64_t bytes) { return push({What::kText, 0, in_.text(bytes)}); }
 
   // --- containers ---
 
   bool container(Op op) {
     switch (op) {
       case kEmptyTuple:
-        return push({Kind::kTuple});
+        return push({What::kTuple});
       case kTuple1:
       case kTuple2:
       case kTuple3:
-        return push({Kind::kTuple, 0, {}, {}, pop_items(op - kTuple1 + size_t{1})});
+        return push({What::kTuple, 0, {}, {}, pop_items(op - kTuple1 + size_t{1})});
       case kTuple:
-        return push({Kind::kTuple, 0, {}, {}, pop_to_mark()});
+        return push({What::kTuple, 0, {}, {}, pop_to_mark()});
       case kEmptyList:
       case kEmptySet:
-        return push({Kind::kList});
+        return push({What::kList});
       case kList:
       case kFrozenSet:
-        return push({Kind::kList, 0, {}, {}, pop_to_mark()});
+        return push({What::kList, 0, {}, {}, pop_to_mark()});
       case kEmptyDict:
-        return push({Kind::kDict});
+        return push({What::kDict});
       case kDict:
-        return push({Kind::kDict}) && swap_in_items();
+        return push({What::kDict}) && swap_in_items();
       case kAppend:
-        return add(Kind::kList, pop_items(1));
+        return add(What::kList, pop_items(1));
       case kAppends:
       case kAddItems:
-        return add(Kind::kList, pop_to_mark());
+        return add(What::kList, pop_to_mark());
       case kSetItem:
-        return add(Kind::kDict, pop_items(2));
+        return add(What::kDict, pop_items(2));
       case kSetItems:
-        return add(Kind::kDict, pop_to_mark());
+        return add(What::kDict, pop_to_mark());
       default:
         return false;
     }
@@ -153,15 +153,15 @@ class Machine {
     const uint32_t dict = pop();
     const Items items = pop_to_mark();
     stack_.push_back(dict);
-    return add(Kind::kDict, items);
+    return add(What::kDict, items);
   }
 
   // To the container on the stack; of an opaque object nothing is kept.
-  bool add(Kind kind, const Items& items) {
+  bool add(What kind, const Items& items) {
     PickleValue& to = out_.values[top()];
-    if (to.kind == kind && (kind == Kind::kList || items.size() % 2 == 0)) {
+    if (to.kind == kind && (kind == What::kList || items.size() % 2 == 0)) {
       to.items.insert(to.items.end(), items.begin(), items.end());
-    } else if (to.kind != Kind::kOpaque) {
+    } else if (to.kind != What::kOpaque) {
       refuse_("it adds items to what is no container for them");
     }
     return true;
@@ -293,11 +293,11 @@ class Machine {
     switch (op) {
       case kGlobal: {
         const std::string_view module = in_.line();
-        return push({Kind::kGlobal, 0, module, in_.line()});
+        return push({What::kGlobal, 0, module, in_.line()});
       }
       case kStackGlobal: {
         const Items names = pop_items(2);
-        return push({Kind::kGlobal, 0, out_.at(names[0]).text, out_.at(names[1]).text});
+        return push({What::kGlobal, 0, out_.at(names[0]).text, out_.at(names[1]).text});
       }
       case kReduce: {
         const Items call = pop_items(2);
@@ -312,7 +312,7 @@ class Machine {
         std::ignore = top();
         return true;
       case kBinPersid:
-        return push({Kind::kStorage, 0, {}, {}, items_of(pop())});
+        return push({What::kStorage, 0, {}, {}, items_of(pop())});
       default:
         return false;
     }
@@ -322,13 +322,13 @@ class Machine {
   [[nodiscard]] const Items& items_of(uint32_t tuple) const {
     static const Items none;
     const PickleValue& v = out_.at(tuple);
-    return v.kind == Kind::kTuple ? v.items : none;
+    return v.kind == What::kTuple ? v.items : none;
   }
 
   bool push_opaque(uint32_t of) {
     const PickleValue& type = out_.at(of);
-    const bool named = type.kind == Kind::kGlobal || type.kind == Kind::kOpaque;
-    return push({Kind::kOpaque, 0, named ? type.text : "", named ? type.name : "an object"});
+    const bool named = type.kind == What::kGlobal || type.kind == What::kOpaque;
+    return push({What::kOpaque, 0, named ? type.text : "", named ? type.name : "an object"});
   }
 
   // A call. What it would return is described where that is a tensor or a container of ours.
@@ -338,7 +338,7 @@ class Machine {
     const Items& args = items_of(arguments);
     if (is_class(f, kUtils, "_rebuild_tensor_v2") || is_class(f, kUtils, "_rebuild_tensor") ||
         is_class(f, kUtils, "_rebuild_tensor_v3")) {
-      return push({Kind::kTensor, 0, {}, f.name, args});
+      return push({What::kTensor, 0, {}, f.name, args});
     }
     if (!args.empty() && (is_class(f, kUtils, "_rebuild_parameter") ||
                           is_class(f, kUtils, "_rebuild_parameter_with_state"))) {
@@ -350,10 +350,10 @@ class Machine {
       return reduce(args[0], args[2]);
     }
     if (is_class(f, "collections", "OrderedDict")) {
-      return push({Kind::kDict, 0, {}, {}, args.empty() ? Items{} : items_of_pairs(args[0])});
+      return push({What::kDict, 0, {}, {}, args.empty() ? Items{} : items_of_pairs(args[0])});
     }
     if (args.size() == 1 && is_class(f, "torch", "Size")) {
-      return push({Kind::kTuple, 0, {}, {}, items_of(args[0])});
+      return push({What::kTuple, 0, {}, {}, items_of(args[0])});
     }
     return push_opaque(function);
   }
@@ -382,11 +382,11 @@ class Machine {
 }  // namespace
 
 const PickleValue* Pickle::find(const PickleValue& dict, std::string_view key) const {
-  if (dict.kind != Kind::kDict) {
+  if (dict.kind != What::kDict) {
     return nullptr;
   }
   for (size_t i = dict.items.size(); i >= 2; i -= 2) {
-    if (at(dict.items[i - 2]).kind == Kind::kText && at(dict.items[i - 2]).text == key) {
+    if (at(dict.items[i - 2]).kind == What::kText && at(dict.items[i - 2]).text == key) {
       return &at(dict.items[i - 1]);
     }
   }

@@ -18,7 +18,7 @@
 namespace strata::checkpoint {
 namespace {
 
-using Kind = PickleValue::Kind;
+using What = PickleValue::Kind;
 
 struct TypeRow {
   std::string_view storage;  // a class of torch
@@ -66,7 +66,7 @@ class TensorArguments {
     out.offset = number(argument(1), "offset");
     out.strides = sizes(argument(3), "stride");
     const PickleValue& storage = argument(0);
-    if (storage.kind != Kind::kStorage || storage.items.size() < 5) {
+    if (storage.kind != What::kStorage || storage.items.size() < 5) {
       refuse("it has no storage");
     }
     out.info.dtype = dtype_of(pickle_.at(storage.items[1]));
@@ -84,7 +84,7 @@ class TensorArguments {
   [[nodiscard]] const PickleValue& argument(size_t i) const { return pickle_.at(tensor_.items[i]); }
 
   [[nodiscard]] int64_t number(const PickleValue& v, const char* what) const {
-    if (v.kind != Kind::kInt || v.number < 0) {
+    if (v.kind != What::kInt || v.number < 0) {
       refuse(text("its ", what, " is no number from 0"));
     }
     return v.number;
@@ -92,7 +92,7 @@ class TensorArguments {
 
   [[nodiscard]] std::vector<int64_t> sizes(const PickleValue& v, const char* what) const {
     constexpr size_t kMaxDims = 64;  // torch's own
-    if (v.kind != Kind::kTuple || v.items.size() > kMaxDims) {
+    if (v.kind != What::kTuple || v.items.size() > kMaxDims) {
       refuse(text("its ", what, " is no tuple of at most ", kMaxDims, " numbers"));
     }
     std::vector<int64_t> out;
@@ -118,7 +118,7 @@ class TensorArguments {
       refuse("neither it nor its storage has a type");
     }
     const PickleValue& type = typed ? storage : argument(6);
-    const bool torch = type.kind == Kind::kGlobal && type.text.starts_with("torch");
+    const bool torch = type.kind == What::kGlobal && type.text.starts_with("torch");
     const auto* const row =
         std::ranges::find(kTypes, type.name, typed ? &TypeRow::storage : &TypeRow::name);
     if (!torch || row == kTypes.end()) {
@@ -140,7 +140,7 @@ class TensorArguments {
         static_cast<uint64_t>(number(pickle_.at(storage.items[4]), "storage's length"));
     const bool typed = pickle_.at(storage.items[1]).name != "UntypedStorage";
     const auto bytes = archive_.find("data/" + std::string(key.text));
-    if (key.kind != Kind::kText || !bytes) {
+    if (key.kind != What::kText || !bytes) {
       refuse(text("its storage data/", key.text, " is not in the file"));
     }
     uint64_t needed = typed ? dtype_bytes(dtype) : 1;
@@ -185,7 +185,7 @@ class TensorArguments {
 
 bool has_tensor(const Pickle& pickle, const PickleValue& dict) {
   for (size_t i = 1; i < dict.items.size(); i += 2) {
-    if (pickle.at(dict.items[i]).kind == Kind::kTensor) {
+    if (pickle.at(dict.items[i]).kind == What::kTensor) {
       return true;
     }
   }
@@ -198,7 +198,7 @@ std::string keys_of(const Pickle& pickle, const PickleValue& dict) {
   for (size_t i = 0; i < dict.items.size() && i < 2 * kShown; i += 2) {
     const PickleValue& key = pickle.at(dict.items[i]);
     out += text(i == 0 ? "" : ", ",
-                key.kind == Kind::kText ? std::string(key.text) : "a key that is no text");
+                key.kind == What::kText ? std::string(key.text) : "a key that is no text");
   }
   return out.empty() ? "nothing" : out;
 }
@@ -210,19 +210,19 @@ const PickleValue& state_dict_of(const Pickle& pickle,
   const PickleValue& top = pickle.top();
   for (const char* key : {"state_dict", "model_state_dict", "model", "module"}) {
     const PickleValue* dict = pickle.find(top, key);
-    if (dict != nullptr && dict->kind == Kind::kDict && has_tensor(pickle, *dict)) {
+    if (dict != nullptr && dict->kind == What::kDict && has_tensor(pickle, *dict)) {
       taken = text("its key \"", key, "\"");
       return *dict;
     }
   }
-  if (top.kind == Kind::kOpaque) {
+  if (top.kind == What::kOpaque) {
     archive.refuse(text("it holds an object of ",
                         top.text,
                         ".",
                         top.name,
                         "; save the model's state_dict() instead of the model"));
   }
-  if (top.kind != Kind::kDict) {
+  if (top.kind != What::kDict) {
     archive.refuse("it holds no dict; save the model's state_dict()");
   }
   if (!top.items.empty() && !has_tensor(pickle, top)) {
@@ -244,7 +244,7 @@ std::vector<PthTensor> tensors_of(const Pickle& pickle,
        i -= 2) {  // of a name that is set twice the last counts, as in Python
     const PickleValue& key = pickle.at(dict.items[i - 2]);
     const PickleValue& value = pickle.at(dict.items[i - 1]);
-    if (key.kind == Kind::kText && seen.insert(key.text).second && value.kind == Kind::kTensor) {
+    if (key.kind == What::kText && seen.insert(key.text).second && value.kind == What::kTensor) {
       out.push_back(TensorArguments(archive, pickle, value, std::string(key.text)).read());
     }
   }

@@ -19,7 +19,7 @@ namespace strata::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
+using Json = nlohmann::json;
 
 constexpr std::string_view kAverage = "ema";  // the state of averages, as MMEngine has one kind
 
@@ -28,7 +28,7 @@ class Collector {
   explicit Collector(const fs::path& checkpoint)
       : all_(checkpoint),
         averaged_(checkpoint, kAverage),
-        state_(json::parse(read_state(checkpoint))) {}
+        state_(Json::parse(read_state(checkpoint))) {}
 
   void add(const std::string& key) {
     if (key == "state_dict") {
@@ -76,7 +76,7 @@ class Collector {
   }
 
   void add_meta() {
-    json meta = state_.value("meta", json::object());
+    Json meta = state_.value("meta", Json::object());
     for (const char* key : {"seed", "time", "experiment_name", "strata", "config"}) {
       if (state_.contains(key)) {
         meta[key] = state_.at(key);
@@ -87,14 +87,14 @@ class Collector {
 
   void add_text(const std::string& key) {
     if (state_.contains(key)) {
-      const json& value = state_.at(key);
+      const Json& value = state_.at(key);
       metadata[key] = value.is_string() ? value.get<std::string>() : value.dump();
     }
   }
 
   CheckpointReader all_;
   AveragedReader averaged_;
-  json state_;
+  Json state_;
 };
 
 }  // namespace

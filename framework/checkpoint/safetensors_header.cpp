@@ -22,7 +22,7 @@ using Json =
 constexpr const char* kMetadata = "__metadata__";
 
 // What is wrong with the file that is being read.
-struct Refusal {
+struct HeaderRefusal {
   const std::string& file;
 
   template <class... Parts>
@@ -33,7 +33,7 @@ struct Refusal {
 
 std::pair<uint64_t, uint64_t> read_offsets(const Json& value,
                                            const std::string& name,
-                                           const Refusal& refuse) {
+                                           const HeaderRefusal& refuse) {
   if (!value.is_array() || value.size() != 2 || !value[0].is_number_unsigned() ||
       !value[1].is_number_unsigned()) {
     refuse("data_offsets of ", name, " are not two numbers");
@@ -41,7 +41,7 @@ std::pair<uint64_t, uint64_t> read_offsets(const Json& value,
   return {value[0].get<uint64_t>(), value[1].get<uint64_t>()};
 }
 
-TensorInfo read_tensor(const std::string& name, const Json& value, const Refusal& refuse) {
+TensorInfo read_tensor(const std::string& name, const Json& value, const HeaderRefusal& refuse) {
   if (!value.is_object() || value.size() != 3 || !value.contains("dtype") ||
       !value.contains("shape") || !value.contains("data_offsets")) {
     refuse("the entry of ", name, " does not have dtype, shape and data_offsets");
@@ -65,7 +65,7 @@ TensorInfo read_tensor(const std::string& name, const Json& value, const Refusal
   return out;
 }
 
-void check_tensor(const TensorInfo& tensor, uint64_t data_bytes, const Refusal& refuse) {
+void check_tensor(const TensorInfo& tensor, uint64_t data_bytes, const HeaderRefusal& refuse) {
   uint64_t bytes = 0;
   if (!tensor_bytes(tensor.dtype, tensor.shape, bytes)) {
     refuse("the shape of ", tensor.name, " has more elements than memory has addresses");
@@ -87,7 +87,7 @@ void check_tensor(const TensorInfo& tensor, uint64_t data_bytes, const Refusal& 
 
 void check_gapless(const std::vector<TensorInfo>& tensors,
                    uint64_t data_bytes,
-                   const Refusal& refuse) {
+                   const HeaderRefusal& refuse) {
   uint64_t at = 0;
   for (const TensorInfo& tensor : tensors) {
     if (tensor.begin != at) {
@@ -100,7 +100,7 @@ void check_gapless(const std::vector<TensorInfo>& tensors,
   }
 }
 
-Metadata read_metadata(const Json& value, const Refusal& refuse) {
+Metadata read_metadata(const Json& value, const HeaderRefusal& refuse) {
   if (!value.is_object()) {
     refuse("__metadata__ is not a table");
   }
@@ -168,7 +168,7 @@ std::string encode_header(const Header& header) {
 }
 
 Header decode_header(std::string_view json, uint64_t data_bytes, const std::string& file) {
-  const Refusal refuse{file};
+  const HeaderRefusal refuse{file};
   if (!json.starts_with('{')) {
     refuse("its header does not begin with {");
   }
@@ -194,7 +194,7 @@ Header decode_header(std::string_view json, uint64_t data_bytes, const std::stri
 Header read_header(std::span<const std::byte> bytes,
                    const std::string& file,
                    uint64_t& data_begin) {
-  const Refusal refuse{file};
+  const HeaderRefusal refuse{file};
   uint64_t length = 0;
   if (bytes.size() < sizeof(length)) {
     refuse("it has ", bytes.size(), " bytes, the length of its header alone needs 8");

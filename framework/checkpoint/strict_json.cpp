@@ -10,31 +10,31 @@
 
 namespace strata::checkpoint {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
 // JSON lets a key come twice, and parsers keep one of them in silence.
-json parse_strictly(std::string_view json_text,
+Json parse_strictly(std::string_view json_text,
                     int max_depth,
                     const char* what,
                     const Refuse& refuse) {
   std::vector<std::set<std::string>> keys;
-  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth > max_depth) {
       refuse(text(what, " is nested deeper than ", max_depth, " levels"));
     }
-    if (event == json::parse_event_t::object_start) {
+    if (event == Json::parse_event_t::object_start) {
       keys.emplace_back();
-    } else if (event == json::parse_event_t::object_end) {
+    } else if (event == Json::parse_event_t::object_end) {
       keys.pop_back();
-    } else if (event == json::parse_event_t::key &&
+    } else if (event == Json::parse_event_t::key &&
                !keys.back().insert(parsed.get<std::string>()).second) {
       refuse(text("\"", parsed.get<std::string>(), "\" comes twice in ", what));
     }
     return true;
   };
   try {
-    return json::parse(json_text, watch);
-  } catch (const json::exception& e) {
+    return Json::parse(json_text, watch);
+  } catch (const Json::exception& e) {
     refuse(text(what, " is not JSON: ", e.what()));
   }
   return {};

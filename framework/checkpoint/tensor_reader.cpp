@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kWeights = "model.safetensors";
-constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr const char* kWeightIndex = "model.safetensors.index.json";
 
 class SafetensorsReader final : public TensorReader {
  public:
@@ -64,14 +64,14 @@ bool is_torch(const fs::path& path) {
 }
 
 fs::path weights_in(const fs::path& folder) {
-  for (const char* name : {kIndex, kWeights}) {
+  for (const char* name : {kWeightIndex, kWeights}) {
     if (fs::exists(folder / name)) {
       return folder / name;
     }
   }
   throw Error(
       STRATA_E_NOT_FOUND,
-      text(folder.string(), " lacks ", kWeights, " and ", kIndex, ": no weights are there"));
+      text(folder.string(), " lacks ", kWeights, " and ", kWeightIndex, ": no weights are there"));
 }
 
 }  // namespace

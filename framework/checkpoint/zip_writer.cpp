@@ -10,8 +10,8 @@ namespace {
 
 constexpr uint64_t kAlignment = 64;
 constexpr uint64_t kLocalHeader = 30;
-constexpr uint32_t kIn64 = 0xffffffff;  // the number stands in 64 bits elsewhere
-constexpr uint16_t kFlags = 0x0808;     // the CRC comes after the data; names are UTF-8
+constexpr uint32_t kElsewhere = 0xffffffff;  // the number stands in 64 bits elsewhere
+constexpr uint16_t kFlags = 0x0808;          // the CRC comes after the data; names are UTF-8
 constexpr uint16_t kPadding = 'F' | 'B' << 8;
 constexpr uint64_t kExtraHead = 4;
 constexpr uint64_t kSizes64 = 16;
@@ -37,11 +37,11 @@ class Record {
 };
 
 bool is_large(uint64_t number) {
-  return number >= kIn64;
+  return number >= kElsewhere;
 }
 
 uint32_t low(uint64_t number) {
-  return is_large(number) ? kIn64 : static_cast<uint32_t>(number);
+  return is_large(number) ? kElsewhere : static_cast<uint32_t>(number);
 }
 
 uint64_t padding(const ZipMember& member, uint64_t at) {
@@ -59,7 +59,7 @@ std::string local_header(const ZipMember& member, uint64_t at) {
   extra.add(kPadding).add(static_cast<uint16_t>(pad)).add_text(std::string(pad, 'Z'));
   Record out;
   out.add(uint32_t{0x04034b50}).add(uint16_t{45}).add(kFlags).add(uint16_t{0}).add(uint32_t{0});
-  const uint32_t size = is_large(member.bytes) ? kIn64 : 0;
+  const uint32_t size = is_large(member.bytes) ? kElsewhere : 0;
   out.add(uint32_t{0}).add(size).add(size);
   out.add(static_cast<uint16_t>(member.name.size()));
   out.add(static_cast<uint16_t>(extra.bytes().size()));

@@ -10,7 +10,7 @@
 namespace strata::config {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_spaces(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(' ');
   return begin == std::string_view::npos
              ? std::string_view{}
@@ -18,7 +18,7 @@ std::string_view trimmed(std::string_view text) {
 }
 
 std::optional<double> number(std::string_view text) {
-  std::string_view digits = trimmed(text);
+  std::string_view digits = without_spaces(text);
   if (digits.starts_with('+')) {
     digits.remove_prefix(1);
   }
@@ -52,7 +52,7 @@ Allowed parse_choice(std::string_view text) {
   out.form = Allowed::Form::kChoice;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find('|', begin), text.size());
-    out.choices.emplace_back(trimmed(text.substr(begin, end - begin)));
+    out.choices.emplace_back(without_spaces(text.substr(begin, end - begin)));
     begin = end + 1;
   }
   if (std::ranges::find(out.choices, "") != out.choices.end()) {
@@ -64,7 +64,7 @@ Allowed parse_choice(std::string_view text) {
 }  // namespace
 
 Allowed Allowed::parse(std::string_view text) {
-  const std::string_view plain = trimmed(text);
+  const std::string_view plain = without_spaces(text);
   if (plain.empty()) {
     return {};
   }

@@ -6,7 +6,7 @@
 namespace strata::config {
 namespace {
 
-std::string trimmed(std::string_view text) {
+std::string without_blanks(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t");
   if (begin == std::string_view::npos) {
     return {};
@@ -33,8 +33,9 @@ std::vector<TextPiece> split_text(std::string_view text, const Origin& origin) {
       continue;
     }
     const std::size_t close = text.find("}}", open);
-    const std::string inside =
-        close == std::string_view::npos ? "" : trimmed(text.substr(open + 2, close - open - 2));
+    const std::string inside = close == std::string_view::npos
+                                   ? ""
+                                   : without_blanks(text.substr(open + 2, close - open - 2));
     if (inside.empty()) {
       throw config_error(origin.where(),
                          "\"",

@@ -10,10 +10,6 @@ namespace {
 
 constexpr int64_t kGradPiece = 1 << 18;  // elements: a task for a thread
 
-size_t index(int32_t i) {
-  return static_cast<size_t>(i);
-}
-
 }  // namespace
 
 Updater::Updater(UpdaterParts parts, const Services& services)

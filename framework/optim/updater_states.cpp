@@ -12,10 +12,6 @@ namespace {
 constexpr int32_t kOfValue = -1;  // the value's, fp32 for half precisions
 constexpr int32_t kSameAsValue = -2;
 
-size_t index(int32_t i) {
-  return static_cast<size_t>(i);
-}
-
 int64_t numel(const BufferSlot& slot) {
   int64_t n = 1;
   for (const int64_t size : slot.shape) {

@@ -18,6 +18,11 @@ struct View {
   std::vector<strata_segment> segments;
 };
 
+/// An index of the tables as one of a vector.
+inline size_t index(int32_t i) {
+  return static_cast<size_t>(i);
+}
+
 /// Collects what strategy.optim_views() puts.
 class ViewSink {
  public:

@@ -45,7 +45,7 @@ void check_slice(const Param& p, int64_t offset, int64_t count) {
   }
 }
 
-std::vector<int64_t> contiguous_strides(at::IntArrayRef shape) {
+std::vector<int64_t> strides_of(at::IntArrayRef shape) {
   std::vector<int64_t> strides(shape.size());
   int64_t step = 1;
   for (size_t i = shape.size(); i-- > 0;) {
@@ -60,7 +60,7 @@ std::vector<int64_t> strides_for(const at::Tensor& t, const int64_t* asked) {
   if (asked != nullptr) {
     return {asked, asked + t.dim()};
   }
-  return t.is_non_overlapping_and_dense() ? t.strides().vec() : contiguous_strides(t.sizes());
+  return t.is_non_overlapping_and_dense() ? t.strides().vec() : strides_of(t.sizes());
 }
 
 }  // namespace

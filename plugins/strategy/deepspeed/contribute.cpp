@@ -10,12 +10,6 @@
 namespace strata::deepspeed {
 namespace {
 
-std::string lower(std::string words) {
-  std::ranges::transform(
-      words, words.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return words;
-}
-
 Value make(Value::Data data, const Value& like) {
   return {std::move(data), like.where, like.path};
 }

@@ -55,6 +55,9 @@ bool is_default(const Key& key, const Value& value);
 
 namespace rows {
 
+inline constexpr const char* kZero = "zero_optimization";
+inline constexpr const char* kOff = "of a section that is off";
+
 template <class T>
 constexpr Kind kind_of() {
   if constexpr (std::is_same_v<T, bool>) {

@@ -5,7 +5,6 @@
 namespace strata::deepspeed::rows {
 namespace {
 
-constexpr const char* kZero = "zero_optimization";
 constexpr const char* kParam = "zero_optimization.offload_param";
 constexpr const char* kOptimizer = "zero_optimization.offload_optimizer";
 constexpr const char* kAio = "aio";

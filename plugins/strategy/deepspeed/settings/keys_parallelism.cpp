@@ -10,7 +10,6 @@ constexpr const char* kPipeline = "pipeline";
 constexpr const char* kStages = "models run on one rank from end to end, without pipeline stages";
 constexpr const char* kElastic = "elasticity";
 constexpr const char* kTensor = "tensor_parallel";
-constexpr const char* kOff = "of a section that is off";
 
 /// A section that may hold anything as long as it does not switch itself on.
 Key switched(const char* name, const char* off, const char* reason) {

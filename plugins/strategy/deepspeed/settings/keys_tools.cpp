@@ -14,7 +14,6 @@ constexpr const char* kFlops = "flops_profiler";
 constexpr const char* kComms = "comms_logger";
 constexpr const char* kAuto = "autotuning";
 constexpr const char* kRecorded = "scalars.json in the run's log folder has every number";
-constexpr const char* kOff = "of a section that is off";
 
 std::vector<Key> monitor(const char* name, const std::vector<const char*>& texts) {
   std::vector<Key> out = {section("", name, "writes numbers of the run"),

@@ -7,7 +7,6 @@ namespace {
 
 using C = DeepSpeedConfig;
 
-constexpr const char* kZero = "zero_optimization";
 constexpr const char* kLeaf = "zero_optimization.leaf_module";
 constexpr const char* kTraffic =
     "parameters travel unit by unit with what prefetch allows; nothing is gathered in one piece";

@@ -132,12 +132,6 @@ std::string first_place(const Value& tree) {
   return tree.where;
 }
 
-std::string lower(std::string words) {
-  std::ranges::transform(
-      words, words.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return words;
-}
-
 }  // namespace
 
 Loaded load(Value tree, bool from_file) {

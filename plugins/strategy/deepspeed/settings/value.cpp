@@ -2,6 +2,7 @@
 #include "value.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 
@@ -218,6 +219,12 @@ std::string Value::to_toml() const {
     }
   }
   return "{" + out + "}";
+}
+
+std::string lower(std::string words) {
+  std::ranges::transform(
+      words, words.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return words;
 }
 
 }  // namespace strata::deepspeed

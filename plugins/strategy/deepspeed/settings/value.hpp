@@ -79,4 +79,7 @@ Value from_node(const Node& table);
 /// "a.b" of "a" and "b", "b" of "" and "b".
 std::string joined(std::string_view path, std::string_view key);
 
+/// ASCII letters in lower case.
+std::string lower(std::string words);
+
 }  // namespace strata::deepspeed
