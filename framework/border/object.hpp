@@ -25,6 +25,9 @@ class Object {
     std::memcpy(&api_, object.vtbl, given < sizeof(Api) ? given : sizeof(Api));
   }
 
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+
   Object(Object&& other) noexcept
       : self_(std::exchange(other.self_, nullptr)),
         api_(other.api_),
