@@ -13,7 +13,7 @@ using testing::Key;
 using testing::Not;
 
 constexpr const char* kEma = "[[custom_hooks]]\ntype = \"EMAHook\"\nmomentum = 0.3\n";
-constexpr const char* kFsdp =
+constexpr const char* kFullShard =
     "[strategy]\ntype = \"FSDPStrategy\"\n"
     "model_wrapper = { auto_wrap_policy = \"always_wrap_policy\" }\n";
 
@@ -51,7 +51,7 @@ class Averages : public Scene {
 };
 
 TEST_F(Averages, GoOnToTheBitWhenARunIsResumed) {
-  const std::string file = config(kTwoEpochs + std::string(kFsdp) + kEma);
+  const std::string file = config(kTwoEpochs + std::string(kFullShard) + kEma);
   train(file, "whole", {"--nproc", "2"});
 
   train(file, "resumed", {"--nproc", "2", "--resume", "whole/epoch_1"});
@@ -75,7 +75,7 @@ TEST_F(Averages, LeaveTrainingAsItIs) {
 // On one rank and under another strategy: averages go wherever weights go. An interval that never ends leaves them alone.
 TEST_F(Averages, ReshardAsTheOptimizersStatesDo) {
   const std::string kept = kTwoEpochs + std::string(kEma) + "interval = 1000\n";
-  train(config(kept + kFsdp, "fsdp"), "two", {"--nproc", "2"});
+  train(config(kept + kFullShard, "fsdp"), "two", {"--nproc", "2"});
 
   train(config(kept, "one"),
         "one",
@@ -92,7 +92,7 @@ TEST_F(Averages, AreTheWeightsOfARunThatLoadsThem) {
 
   EXPECT_TRUE(beginning(kEma, "work/epoch_2") == expected);
   fs::remove_all(path("still"));
-  EXPECT_TRUE(beginning(std::string(kFsdp) + kEma, "work/epoch_2") == expected);
+  EXPECT_TRUE(beginning(std::string(kFullShard) + kEma, "work/epoch_2") == expected);
   EXPECT_THAT(log_of("still"), HasSubstr("The weights are the checkpoint's averages (\"ema\")."));
   fs::remove_all(path("still"));
   EXPECT_FALSE(beginning("", "work/epoch_2") == expected) << "without the hook";

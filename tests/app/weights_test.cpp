@@ -46,12 +46,12 @@ class StoredWeights : public Scene {
 
 constexpr const char* kLoads = "load_from = \"weights.pth\"\n";
 
-std::string zero(int stage) {
+std::string zero_strategy(int stage) {
   return "{ type = \"DeepSpeedStrategy\", zero_optimization = { stage = " + std::to_string(stage) +
          " } }";
 }
 
-std::string fsdp(const std::string& sharding) {
+std::string fsdp_strategy(const std::string& sharding) {
   return "{ type = \"FSDPStrategy\", model_wrapper = { sharding_strategy = \"" + sharding +
          "\", auto_wrap_policy = \"always_wrap_policy\" } }";
 }
@@ -62,15 +62,15 @@ TEST_F(StoredWeights, GiveTheSameFirstLossUnderEveryStrategy) {
   const double initially = first_loss("", 1, "");
 
   EXPECT_LT(alone, 0.8 * initially);
-  EXPECT_EQ(first_loss(fsdp("FULL_SHARD"), 1, kLoads), alone);
-  EXPECT_EQ(first_loss(zero(3), 1, kLoads), alone);
+  EXPECT_EQ(first_loss(fsdp_strategy("FULL_SHARD"), 1, kLoads), alone);
+  EXPECT_EQ(first_loss(zero_strategy(3), 1, kLoads), alone);
   const double shared = first_loss("{ type = \"DDPStrategy\" }", 2, kLoads);
   EXPECT_LT(shared, 0.8 * initially);
   for (const char* sharding : {"FULL_SHARD", "SHARD_GRAD_OP", "NO_SHARD"}) {
-    EXPECT_EQ(first_loss(fsdp(sharding), 2, kLoads), shared) << sharding;
+    EXPECT_EQ(first_loss(fsdp_strategy(sharding), 2, kLoads), shared) << sharding;
   }
   for (const int stage : {0, 1, 2, 3}) {
-    EXPECT_EQ(first_loss(zero(stage), 2, kLoads), shared) << stage;
+    EXPECT_EQ(first_loss(zero_strategy(stage), 2, kLoads), shared) << stage;
   }
 }
 
@@ -86,9 +86,10 @@ TEST_F(StoredWeights, GoByRevisedNames) {
 
 TEST_F(StoredWeights, ThatDoNotFitAreRefusedStrictlyByEveryRank) {
   write_weights("");
-  const std::string file = config(
-      std::string(kLoads) + "load_cfg = { strict = true }\nstrategy = " + fsdp("FULL_SHARD") +
-      "\n[train_cfg]\nby_epoch = false\nmax_iters = 1\n[model]\nhidden = [8, 8]\n");
+  const std::string file =
+      config(std::string(kLoads) +
+             "load_cfg = { strict = true }\nstrategy = " + fsdp_strategy("FULL_SHARD") +
+             "\n[train_cfg]\nby_epoch = false\nmax_iters = 1\n[model]\nhidden = [8, 8]\n");
 
   const Outcome outcome = run_strata({"train", file, "--nproc", "2", "--work-dir", "work"});
 

@@ -22,7 +22,7 @@ struct Snippet {
   std::string text;
 };
 
-std::string text_of(const fs::path& file) {
+std::string page_text(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   EXPECT_TRUE(in) << file << " is not there";
   std::ostringstream out;
@@ -42,10 +42,10 @@ std::vector<Snippet> snippets_of(const std::string& page) {
 
 void expect_copied(const fs::path& page, size_t at_least) {
   const fs::path root = STRATA_SOURCE_DIR;
-  const std::vector<Snippet> snippets = snippets_of(text_of(root / page));
+  const std::vector<Snippet> snippets = snippets_of(page_text(root / page));
   EXPECT_GE(snippets.size(), at_least) << page;
   for (const Snippet& snippet : snippets) {
-    EXPECT_THAT(text_of(root / snippet.file), HasSubstr(snippet.text))
+    EXPECT_THAT(page_text(root / snippet.file), HasSubstr(snippet.text))
         << page << " shows other code than " << snippet.file << " has; copy it anew";
   }
 }

@@ -17,13 +17,12 @@
 namespace strata::testing {
 namespace {
 
-using gpt2::Config;
 using gpt2::Gpt2;
 using ::testing::HasSubstr;
 
 constexpr int64_t kVocabulary = 50;
 
-Config tiny() {
+gpt2::Config tiny() {
   return {.vocab_size = kVocabulary,
           .n_positions = 16,
           .n_layer = 2,
@@ -82,7 +81,7 @@ TEST_P(Gpt2LikePyTorch, HasItsLossAndGradientsFromTheSameWeights) {
     GTEST_SKIP() << "there is no PyTorch to compare with";
   }
   const Case& c = GetParam();
-  Config config = tiny();
+  gpt2::Config config = tiny();
   config.dtype = c.dtype;
   config.tie_word_embeddings = c.tied;
   config.activation_function = c.activation;
@@ -122,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(Cases,
 
 TEST(Gpt2, AllocatesNothingWhenItIsBuilt) {
   CountingAllocator allocator;
-  Gpt2 model(Config{});
+  Gpt2 model(gpt2::Config{});
 
   const auto root = model.build();
 
@@ -133,8 +132,9 @@ TEST(Gpt2, AllocatesNothingWhenItIsBuilt) {
     EXPECT_THROW(p.const_data_ptr(), c10::Error);
   }
   EXPECT_EQ(elements, 124'439'808 + 50257 * 768);  // the shared one counts twice
-  const unit::Model built(
-      wrap<strata::Model, strata_model_api>(std::make_unique<Gpt2>(Config{}), nullptr, "GPT2"), 1);
+  const unit::Model built(wrap<strata::Model, strata_model_api>(
+                              std::make_unique<Gpt2>(gpt2::Config{}), nullptr, "GPT2"),
+                          1);
   EXPECT_EQ(built.params().size(), 148);
   EXPECT_EQ(allocator.given(), 0);
   EXPECT_GE(at::zeros({100}).numel() * 4, 400);
@@ -143,7 +143,7 @@ TEST(Gpt2, AllocatesNothingWhenItIsBuilt) {
 
 // Peak of one forward and backward, beside what was there before.
 size_t peak_of_a_step(bool recomputed) {
-  Config config = tiny();
+  gpt2::Config config = tiny();
   config.n_layer = 8;
   CountingAllocator allocator;
   Rank rank(std::make_unique<Gpt2>(config), std::make_unique<FlatStrategy>());
@@ -167,7 +167,7 @@ TEST(Gpt2, KeepsOneBlocksActivationsWhenBlocksAreRecomputed) {
 }
 
 TEST(Gpt2, HasTheParametersOfHuggingFaces) {
-  Config config;
+  gpt2::Config config;
   config.n_positions = 8;
   config.vocab_size = 10;
   const PlainModel tied(std::make_unique<Gpt2>(config));
@@ -214,7 +214,7 @@ TEST(Gpt2, MarksEveryModuleThatOwnsOrContainsParameters) {
 }
 
 TEST(Gpt2, DrawsInitialValuesAsHuggingFaces) {
-  Config config = tiny();
+  gpt2::Config config = tiny();
   config.n_embd = 256;
   config.n_layer = 8;
   const PlainModel plain(std::make_unique<Gpt2>(config));
@@ -235,7 +235,7 @@ TEST(Gpt2, DrawsInitialValuesAsHuggingFaces) {
 }
 
 TEST(Gpt2, SeesNoLaterTokens) {
-  Config config = tiny();
+  gpt2::Config config = tiny();
   config.dtype = "float64";
   PlainModel plain(std::make_unique<Gpt2>(config));
   const at::NoGradGuard no_grad;
@@ -281,7 +281,7 @@ TEST(Gpt2, ComputesInTheDtypeThatItsParametersWereGiven) {
 }
 
 TEST(Gpt2, DropsOutInTrainingAlone) {
-  const auto differs = [](const Config& config, bool training) {
+  const auto differs = [](const gpt2::Config& config, bool training) {
     PlainModel plain(std::make_unique<Gpt2>(config));
     plain.model->set_training(training);
     const auto batch = text_batch(2, 12, 1);
@@ -289,8 +289,9 @@ TEST(Gpt2, DropsOutInTrainingAlone) {
     const at::Tensor first = plain.forward(batch, Mode::kTensor).get("logits");
     return !first.equal(plain.forward(batch, Mode::kTensor).get("logits"));
   };
-  for (double Config::* rate : {&Config::embd_pdrop, &Config::resid_pdrop, &Config::attn_pdrop}) {
-    Config config = tiny();
+  for (double gpt2::Config::* rate :
+       {&gpt2::Config::embd_pdrop, &gpt2::Config::resid_pdrop, &gpt2::Config::attn_pdrop}) {
+    gpt2::Config config = tiny();
     EXPECT_FALSE(differs(config, true));
     config.*rate = 0.5;
     EXPECT_TRUE(differs(config, true));
@@ -327,7 +328,7 @@ TEST(Gpt2, NamesWhatItCannotRead) {
 }
 
 TEST(Gpt2, RefusesHeadsThatDoNotDivideTheWidth) {
-  Config config = tiny();
+  gpt2::Config config = tiny();
   config.n_head = 5;
   EXPECT_THROW(Gpt2 model(config), Error);
 }

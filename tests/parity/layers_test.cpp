@@ -12,32 +12,32 @@
 namespace strata::testing {
 namespace {
 
-at::Tensor random(at::IntArrayRef shape, uint64_t seed) {
+at::Tensor standard_normal(at::IntArrayRef shape, uint64_t seed) {
   return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed));
 }
 
-struct Mix {
+struct TwoTypes {
   at::ScalarType input;
   at::ScalarType weight;
   double tolerance;
 };
 
-void PrintTo(const Mix& m, std::ostream* out) {
+void PrintTo(const TwoTypes& m, std::ostream* out) {
   *out << m.input << '_' << m.weight;
 }
 
-class LayerNormMix : public ::testing::TestWithParam<Mix> {};
+class LayerNormMix : public ::testing::TestWithParam<TwoTypes> {};
 
 TEST_P(LayerNormMix, ComputesInTheWiderAndAnswersInTheInputs) {
-  const Mix mix = GetParam();
+  const TwoTypes mix = GetParam();
   LayerNormImpl norm({.width = 16, .dtype = mix.weight});
   give_memory(norm);
   {
     const at::NoGradGuard no_grad;
-    norm.weight.copy_(random({16}, 1));
-    norm.bias.copy_(random({16}, 2));
+    norm.weight.copy_(standard_normal({16}, 1));
+    norm.bias.copy_(standard_normal({16}, 2));
   }
-  const at::Tensor x = random({4, 3, 16}, 3).to(mix.input).requires_grad_(true);
+  const at::Tensor x = standard_normal({4, 3, 16}, 3).to(mix.input).requires_grad_(true);
 
   const at::Tensor y = norm.forward(x);
   y.sum().backward();
@@ -52,23 +52,23 @@ TEST_P(LayerNormMix, ComputesInTheWiderAndAnswersInTheInputs) {
 
 INSTANTIATE_TEST_SUITE_P(Dtypes,
                          LayerNormMix,
-                         ::testing::Values(Mix{at::kFloat, at::kFloat, 1e-5},
-                                           Mix{at::kDouble, at::kDouble, 1e-13},
-                                           Mix{at::kBFloat16, at::kBFloat16, 3e-2},
-                                           Mix{at::kBFloat16, at::kFloat, 3e-2},
-                                           Mix{at::kFloat, at::kBFloat16, 1e-5},
-                                           Mix{at::kHalf, at::kBFloat16, 3e-3},
-                                           Mix{at::kFloat, at::kDouble, 1e-5}));
+                         ::testing::Values(TwoTypes{at::kFloat, at::kFloat, 1e-5},
+                                           TwoTypes{at::kDouble, at::kDouble, 1e-13},
+                                           TwoTypes{at::kBFloat16, at::kBFloat16, 3e-2},
+                                           TwoTypes{at::kBFloat16, at::kFloat, 3e-2},
+                                           TwoTypes{at::kFloat, at::kBFloat16, 1e-5},
+                                           TwoTypes{at::kHalf, at::kBFloat16, 3e-3},
+                                           TwoTypes{at::kFloat, at::kDouble, 1e-5}));
 
 TEST(Conv1D, IsALinearLayerOfTheTransposedWeight) {
   Conv1DImpl layer({.in = 6, .out = 4});
   give_memory(layer);
   {
     const at::NoGradGuard no_grad;
-    layer.weight.copy_(random({6, 4}, 1));
-    layer.bias.copy_(random({4}, 2));
+    layer.weight.copy_(standard_normal({6, 4}, 1));
+    layer.bias.copy_(standard_normal({4}, 2));
   }
-  const at::Tensor x = random({2, 3, 5, 6}, 3).transpose(0, 2);
+  const at::Tensor x = standard_normal({2, 3, 5, 6}, 3).transpose(0, 2);
 
   const at::Tensor y = layer.forward(x);
 

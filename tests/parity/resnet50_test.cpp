@@ -12,7 +12,6 @@
 namespace strata::testing {
 namespace {
 
-using resnet::Config;
 using resnet::MMResNet50;
 
 PlainModel::Named random_batch(int64_t batch, int64_t classes, uint64_t seed) {
@@ -41,7 +40,7 @@ TEST(MMResNet50, AgreesWithPyTorchFromTheSameWeights) {
   if (!Exchange::possible()) {
     GTEST_SKIP() << "there is no PyTorch to compare with";
   }
-  PlainModel plain(std::make_unique<MMResNet50>(Config{}));
+  PlainModel plain(std::make_unique<MMResNet50>(resnet::Config{}));
   make_norms_uneven(plain);
   const auto batch = random_batch(8, 1000, 5);
   Exchange exchange("resnet50_reference.py");
@@ -64,7 +63,7 @@ TEST(MMResNet50, AgreesWithPyTorchFromTheSameWeights) {
 }
 
 TEST(MMResNet50, HasTheParametersOfTorchvision) {
-  const PlainModel plain(std::make_unique<MMResNet50>(Config{}));
+  const PlainModel plain(std::make_unique<MMResNet50>(resnet::Config{}));
 
   int64_t elements = 0;
   for (const auto& [name, tensor] : plain.params) {
@@ -76,7 +75,7 @@ TEST(MMResNet50, HasTheParametersOfTorchvision) {
 }
 
 TEST(MMResNet50, MarksEveryModuleThatOwnsOrContainsParameters) {
-  const PlainModel plain(std::make_unique<MMResNet50>(Config{}));
+  const PlainModel plain(std::make_unique<MMResNet50>(resnet::Config{}));
 
   // 53 convolutions, 53 norms, 4 downsamples, 16 blocks, 4 layers, fc.
   EXPECT_EQ(plain.units.size(), 131);
@@ -95,7 +94,7 @@ TEST(MMResNet50, MarksEveryModuleThatOwnsOrContainsParameters) {
 }
 
 TEST(MMResNet50, DrawsInitialValuesAsTorchvision) {
-  const PlainModel plain(std::make_unique<MMResNet50>(Config{.zero_init_residual = true}));
+  const PlainModel plain(std::make_unique<MMResNet50>(resnet::Config{.zero_init_residual = true}));
 
   // He et al., mode fan_out: sqrt(2 / (64 * 7 * 7)), sqrt(2 / (512 * 3 * 3)). 9408 and 2359296
   // draws.
@@ -114,7 +113,8 @@ TEST(MMResNet50, DrawsInitialValuesAsTorchvision) {
 }
 
 TEST(MMResNet50, PredictsWithRunningStatisticsInEvaluation) {
-  PlainModel plain(std::make_unique<MMResNet50>(Config{.num_classes = 10, .dtype = "float64"}));
+  PlainModel plain(
+      std::make_unique<MMResNet50>(resnet::Config{.num_classes = 10, .dtype = "float64"}));
   const auto batch = random_batch(4, 10, 6);
   plain.model->set_training(false);
   const at::NoGradGuard no_grad;
@@ -129,7 +129,7 @@ TEST(MMResNet50, PredictsWithRunningStatisticsInEvaluation) {
 }
 
 TEST(MMResNet50, NamesTheShapeOfImagesItCannotRead) {
-  PlainModel plain(std::make_unique<MMResNet50>(Config{.num_classes = 10}));
+  PlainModel plain(std::make_unique<MMResNet50>(resnet::Config{.num_classes = 10}));
   try {
     plain.forward({{"img", at::zeros({2, 32, 32, 3}, at::kByte)}}, Mode::kPredict);
     FAIL() << "no error";
