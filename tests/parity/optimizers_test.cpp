@@ -65,16 +65,17 @@ TEST_P(ShardedOptimizers, EqualOneRank) {
   }
 }
 
+std::string name_of(const testing::TestParamInfo<Param>& info) {
+  const auto [which, world, mode] = info.param;
+  return kCases[which].name + all_modes(world).at(mode).name + "On" + std::to_string(world);
+}
+
 INSTANTIATE_TEST_SUITE_P(All,
                          ShardedOptimizers,
                          testing::Combine(testing::Range(size_t{0}, std::size(kCases)),
                                           testing::Values(2, 3),
                                           testing::Range(size_t{0}, all_modes(2).size())),
-                         [](const auto& test) {
-                           const auto [i, world, mode] = test.param;
-                           return std::string(kCases[i].name) + all_modes(world).at(mode).name +
-                                  "On" + std::to_string(world);
-                         });
+                         name_of);
 
 // Stages 1 and 2 keep half-precision values, which the update writes; stage 3 casts them whenever it gathers.
 TEST(WrittenCopies, EqualValuesThatAreCastOnTheWay) {
