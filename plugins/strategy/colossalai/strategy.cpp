@@ -20,6 +20,7 @@ class ColossalAIStrategy final : public strata::Strategy {
   [[nodiscard]] strata_strategy_caps describe() const override { return engine_->describe(); }
 
   void contribute_config(const strata_config_sink& out) override {
+    check_world(settings_, out.world_size);  // before anything is made
     for (const Contribution& c : contributions(settings_)) {
       const auto put = c.yields ? out.put_default : out.put;
       strata::check(put(out.ctx, strata::view(c.key), strata::view(c.toml), strata::view(c.where)));
