@@ -88,8 +88,10 @@ void Chunks::use(int32_t unit, bool train) {
   if (train && first && config_->auto_placement) {
     budget_.close();
   }
-  make_room(needs(unit));
-  bring(unit);
+  if (!needs(unit).empty()) {  // a unit without parameters is no reason to let others' go
+    make_room(needs(unit));
+    bring(unit);
+  }
   if (first) {
     active_[static_cast<size_t>(unit)] = 1;
     for (const int32_t id : needs(unit)) {

@@ -75,6 +75,9 @@ class Stage {
   }
 
   void enter(const std::vector<Event>& events, size_t now) {
+    if (needs(events[now].unit).empty()) {
+      return;
+    }
     for (const int32_t id : needs(events[now].unit)) {
       ++states_[static_cast<size_t>(id)].users;
     }
