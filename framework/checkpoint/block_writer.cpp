@@ -3,10 +3,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <new>
+#include <memory>
 #include <unistd.h>
 
 namespace strata::checkpoint {
@@ -22,14 +21,15 @@ bool set_direct(int fd, bool on) {
 
 }  // namespace
 
-BlockWriter::BlockWriter(int fd, size_t block) : fd_(fd), size_(block) {
-  memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kAligned, kBlocks * size_)));
-  if (memory_ == nullptr) {
-    throw std::bad_alloc();
-  }
-  current_ = {memory_.get(), 0};
+BlockWriter::BlockWriter(int fd, size_t block)
+    : fd_(fd), size_(block), memory_(kBlocks * block + kAligned) {
+  size_t room = memory_.size();
+  void* begin = memory_.data();
+  std::align(kAligned, kBlocks * size_, begin, room);
+  auto* const blocks = static_cast<std::byte*>(begin);
+  current_ = {blocks, 0};
   for (size_t i = 1; i < kBlocks; ++i) {
-    free_.push_back(memory_.get() + i * size_);
+    free_.push_back(blocks + i * size_);
   }
   direct_ = set_direct(fd_, true);
   thread_ = std::thread([this] { run(); });

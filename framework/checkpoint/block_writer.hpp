@@ -4,9 +4,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <deque>
-#include <memory>
 #include <mutex>
 #include <span>
 #include <thread>
@@ -32,10 +30,6 @@ class BlockWriter {
   [[nodiscard]] int finish();
 
  private:
-  struct Free {
-    void operator()(std::byte* data) const { std::free(data); }
-  };
-
   struct Block {
     std::byte* data;
     size_t used;
@@ -48,7 +42,7 @@ class BlockWriter {
 
   int fd_;
   size_t size_;
-  std::unique_ptr<std::byte, Free> memory_;
+  std::vector<std::byte> memory_;
   Block current_{};
   bool direct_ = false;
   uint64_t written_ = 0;

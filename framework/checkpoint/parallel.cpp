@@ -62,13 +62,13 @@ class Jobs {
 void in_parallel(size_t count, size_t bytes, const std::function<void(size_t)>& job) {
   Jobs jobs(count, job);
   std::vector<std::jthread> others;
-  const size_t threads = std::min({kThreads, count, 1 + bytes / kWorthAThread});
-  try {
-    while (others.size() + 1 < threads) {
+  size_t threads = std::min({kThreads, count, 1 + bytes / kWorthAThread});
+  while (others.size() + 1 < threads) {
+    try {
       others.emplace_back([&jobs] { jobs.work(); });
+    } catch (const std::system_error&) {
+      threads = others.size() + 1;  // the system has no more: fewer do it
     }
-  } catch (const std::system_error&) {
-    // The system has no more threads: fewer do it.
   }
   jobs.work();
   others.clear();
