@@ -59,10 +59,16 @@ inline std::vector<Mode> colossalai_modes(int world) {
           {"GeminiAuto", colossalai("GeminiPlugin", "placement_policy = \"auto\"" + chunk)}};
 }
 
+/// What examples/03_write_a_strategy builds: stage 1 by someone who had the SDK and nothing else.
+inline std::vector<Mode> example_modes() {
+  return {{"ExampleZero1", "{ type = \"Zero1Strategy\" }"}};
+}
+
 /// Those of ColossalAI come last.
 inline std::vector<Mode> all_modes(int world) {
   std::vector<Mode> modes = {{"Ddp", "{ type = \"DDPStrategy\" }"}};
-  for (const auto& family : {fsdp_modes(world), zero_modes(), colossalai_modes(world)}) {
+  for (const auto& family :
+       {fsdp_modes(world), zero_modes(), example_modes(), colossalai_modes(world)}) {
     modes.insert(modes.end(), family.begin(), family.end());
   }
   return modes;

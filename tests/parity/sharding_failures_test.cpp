@@ -110,6 +110,7 @@ INSTANTIATE_TEST_SUITE_P(Strategies,
                          testing::Values(Tried{"Fsdp", kFsdp},
                                          Tried{"Zero2", kZero2},
                                          Tried{"Zero3", kZero3},
+                                         Tried{"ExampleZero1", "Zero1Strategy"},
                                          Tried{"LowLevelZero2", low_level_zero()},
                                          Tried{"Gemini", gemini()}),
                          name_of);

@@ -141,8 +141,8 @@ TEST_P(Sharding, InFloat64AgreesInLossesUpdatesAndWeights) {
   }
 }
 
-// DDP, FSDP and DeepSpeed in all combinations; ColossalAI's modes in most.
-constexpr size_t kFull = 9;
+// DDP, FSDP, DeepSpeed and the example in all combinations; ColossalAI's modes in most.
+constexpr size_t kFull = 10;
 const size_t kAll = all_modes(1).size();
 
 INSTANTIATE_TEST_SUITE_P(Mlp,
