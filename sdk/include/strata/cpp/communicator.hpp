@@ -44,99 +44,92 @@ class STRATA_HIDDEN Communicator : public Component {
 
 namespace detail {
 
-struct STRATA_HIDDEN CommunicatorThunks{static CommGroup &
-                                        group(void* g){return *static_cast<CommGroup*>(g);
-}
+struct STRATA_HIDDEN CommunicatorThunks {
+  static CommGroup& group(void* g) { return *static_cast<CommGroup*>(g); }
 
-static void give(void** out, CommGroup::Pending work) {
-  *out = work.release();
-}
+  static void give(void** out, CommGroup::Pending work) { *out = work.release(); }
 
-static strata_rc describe(void* p, strata_communicator_caps* out) {
-  return guarded([&] { *out = static_cast<Communicator*>(p)->describe(); });
-}
+  static strata_rc describe(void* p, strata_communicator_caps* out) {
+    return guarded([&] { *out = static_cast<Communicator*>(p)->describe(); });
+  }
 
-static strata_rc group_new(void* p, const strata_group_args* args, void** out) {
-  return guarded([&] { *out = static_cast<Communicator*>(p)->group_new(*args).release(); });
-}
+  static strata_rc group_new(void* p, const strata_group_args* args, void** out) {
+    return guarded([&] { *out = static_cast<Communicator*>(p)->group_new(*args).release(); });
+  }
 
-static void group_free(void*, void* g) {
-  delete static_cast<CommGroup*>(g);
-}
+  static void group_free(void*, void* g) { delete static_cast<CommGroup*>(g); }
 
-static strata_rc all_reduce(void*,
-                            void* g,
-                            void* data,
-                            int64_t count,
-                            int32_t dtype,
-                            int32_t op,
-                            strata_stream*,
-                            void** work) {
-  return guarded([&] { give(work, group(g).all_reduce(data, count, dtype, op)); });
-}
+  static strata_rc all_reduce(void*,
+                              void* g,
+                              void* data,
+                              int64_t count,
+                              int32_t dtype,
+                              int32_t op,
+                              strata_stream*,
+                              void** work) {
+    return guarded([&] { give(work, group(g).all_reduce(data, count, dtype, op)); });
+  }
 
-static strata_rc reduce_scatter(void*,
-                                void* g,
-                                const void* in,
-                                void* out,
-                                int64_t count,
-                                int32_t dtype,
-                                int32_t op,
-                                strata_stream*,
-                                void** work) {
-  return guarded([&] { give(work, group(g).reduce_scatter(in, out, count, dtype, op)); });
-}
+  static strata_rc reduce_scatter(void*,
+                                  void* g,
+                                  const void* in,
+                                  void* out,
+                                  int64_t count,
+                                  int32_t dtype,
+                                  int32_t op,
+                                  strata_stream*,
+                                  void** work) {
+    return guarded([&] { give(work, group(g).reduce_scatter(in, out, count, dtype, op)); });
+  }
 
-static strata_rc all_gather(void*,
-                            void* g,
-                            const void* in,
-                            void* out,
-                            int64_t count,
-                            int32_t dtype,
-                            strata_stream*,
-                            void** work) {
-  return guarded([&] { give(work, group(g).all_gather(in, out, count, dtype)); });
-}
+  static strata_rc all_gather(void*,
+                              void* g,
+                              const void* in,
+                              void* out,
+                              int64_t count,
+                              int32_t dtype,
+                              strata_stream*,
+                              void** work) {
+    return guarded([&] { give(work, group(g).all_gather(in, out, count, dtype)); });
+  }
 
-static strata_rc broadcast(void*,
-                           void* g,
-                           void* data,
-                           int64_t count,
-                           int32_t dtype,
-                           int32_t root,
-                           strata_stream*,
-                           void** work) {
-  return guarded([&] { give(work, group(g).broadcast(data, count, dtype, root)); });
-}
+  static strata_rc broadcast(void*,
+                             void* g,
+                             void* data,
+                             int64_t count,
+                             int32_t dtype,
+                             int32_t root,
+                             strata_stream*,
+                             void** work) {
+    return guarded([&] { give(work, group(g).broadcast(data, count, dtype, root)); });
+  }
 
-static strata_rc all_to_all(void*,
-                            void* g,
-                            const void* in,
-                            void* out,
-                            int64_t count,
-                            int32_t dtype,
-                            strata_stream*,
-                            void** work) {
-  return guarded([&] { give(work, group(g).all_to_all(in, out, count, dtype)); });
-}
+  static strata_rc all_to_all(void*,
+                              void* g,
+                              const void* in,
+                              void* out,
+                              int64_t count,
+                              int32_t dtype,
+                              strata_stream*,
+                              void** work) {
+    return guarded([&] { give(work, group(g).all_to_all(in, out, count, dtype)); });
+  }
 
-static strata_rc barrier(void*, void* g) {
-  return guarded([&] { group(g).barrier(); });
-}
+  static strata_rc barrier(void*, void* g) {
+    return guarded([&] { group(g).barrier(); });
+  }
 
-static strata_rc wait(void*, void* work, strata_stream*) {
-  const std::unique_ptr<CommWork> owned(static_cast<CommWork*>(work));
-  return guarded([&] {
-    if (owned != nullptr) {
-      owned->wait();
-    }
-  });
-}
+  static strata_rc wait(void*, void* work, strata_stream*) {
+    const std::unique_ptr<CommWork> owned(static_cast<CommWork*>(work));
+    return guarded([&] {
+      if (owned != nullptr) {
+        owned->wait();
+      }
+    });
+  }
 
-static void abort(void*, void* g, strata_str reason) {
-  group(g).abort(view(reason));
-}
-};  // namespace strata
+  static void abort(void*, void* g, strata_str reason) { group(g).abort(view(reason)); }
+};
 
 template <>
 struct KindOf<Communicator> {

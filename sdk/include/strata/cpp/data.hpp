@@ -130,25 +130,25 @@ STRATA_HIDDEN inline void put_all(const strata_number_sink* out,
   }
 }
 
-struct STRATA_HIDDEN DatasetThunks{static Dataset & self(void* p){return *static_cast<Dataset*>(p);
-}  // namespace detail
+struct STRATA_HIDDEN DatasetThunks {
+  static Dataset& self(void* p) { return *static_cast<Dataset*>(p); }
 
-static strata_rc open(void* p) {
-  return guarded([&] { self(p).open(); });
-}
+  static strata_rc open(void* p) {
+    return guarded([&] { self(p).open(); });
+  }
 
-static strata_rc size(void* p, int64_t* out) {
-  return guarded([&] { *out = self(p).size(); });
-}
+  static strata_rc size(void* p, int64_t* out) {
+    return guarded([&] { *out = self(p).size(); });
+  }
 
-static strata_rc get(void* p, int64_t index, strata_sample* out) {
-  return guarded([&] { self(p).get(index, Sample(out)); });
-}
+  static strata_rc get(void* p, int64_t index, strata_sample* out) {
+    return guarded([&] { self(p).get(index, Sample(out)); });
+  }
 
-static strata_rc meta(void* p, const strata_text_sink* out) {
-  return guarded([&] { check(out->put(out->ctx, view(std::string_view(self(p).meta())))); });
-}
-};  // namespace strata
+  static strata_rc meta(void* p, const strata_text_sink* out) {
+    return guarded([&] { check(out->put(out->ctx, view(std::string_view(self(p).meta())))); });
+  }
+};
 
 template <>
 struct KindOf<Dataset> {
@@ -162,11 +162,11 @@ struct KindOf<Dataset> {
   }
 };
 
-struct STRATA_HIDDEN TransformThunks{static strata_rc apply(void* p, strata_sample* sample){
+struct STRATA_HIDDEN TransformThunks {
+  static strata_rc apply(void* p, strata_sample* sample) {
     return guarded([&] { static_cast<Transform*>(p)->apply(Sample(sample)); });
-}
-}
-;
+  }
+};
 
 template <>
 struct KindOf<Transform> {
@@ -179,29 +179,28 @@ struct KindOf<Transform> {
   }
 };
 
-struct STRATA_HIDDEN SamplerThunks{static Sampler & self(void* p){return *static_cast<Sampler*>(p);
-}
+struct STRATA_HIDDEN SamplerThunks {
+  static Sampler& self(void* p) { return *static_cast<Sampler*>(p); }
 
-static strata_rc begin(void* p, const strata_sampler_args* args) {
-  return guarded([&] { self(p).begin(*args); });
-}
+  static strata_rc begin(void* p, const strata_sampler_args* args) {
+    return guarded([&] { self(p).begin(*args); });
+  }
 
-static strata_rc length(void* p, int64_t* out) {
-  return guarded([&] { *out = self(p).length(); });
-}
+  static strata_rc length(void* p, int64_t* out) {
+    return guarded([&] { *out = self(p).length(); });
+  }
 
-static strata_rc set_epoch(void* p, int64_t epoch) {
-  return guarded([&] { self(p).set_epoch(epoch); });
-}
+  static strata_rc set_epoch(void* p, int64_t epoch) {
+    return guarded([&] { self(p).set_epoch(epoch); });
+  }
 
-static strata_rc indices(void* p, int64_t from, int64_t n, int64_t* out, uint8_t* padding) {
-  return guarded([&] {
-    const auto count = static_cast<size_t>(n);
-    self(p).indices(from, {out, count}, {padding, count});
-  });
-}
-}
-;
+  static strata_rc indices(void* p, int64_t from, int64_t n, int64_t* out, uint8_t* padding) {
+    return guarded([&] {
+      const auto count = static_cast<size_t>(n);
+      self(p).indices(from, {out, count}, {padding, count});
+    });
+  }
+};
 
 template <>
 struct KindOf<Sampler> {
@@ -218,26 +217,28 @@ struct KindOf<Sampler> {
   }
 };
 
-struct STRATA_HIDDEN MetricThunks{static Metric & self(void* p){return *static_cast<Metric*>(p);
-}
+struct STRATA_HIDDEN MetricThunks {
+  static Metric& self(void* p) { return *static_cast<Metric*>(p); }
 
-static strata_rc reset(void* p) {
-  return guarded([&] { self(p).reset(); });
-}
+  static strata_rc reset(void* p) {
+    return guarded([&] { self(p).reset(); });
+  }
 
-static strata_rc process(void* p, const strata_metric_batch* batch) {
-  return guarded([&] { self(p).process(*batch); });
-}
+  static strata_rc process(void* p, const strata_metric_batch* batch) {
+    return guarded([&] { self(p).process(*batch); });
+  }
 
-static strata_rc state(void* p, const strata_number_sink* out) {
-  return guarded([&] { put_all(out, self(p).state()); });
-}
+  static strata_rc state(void* p, const strata_number_sink* out) {
+    return guarded([&] { put_all(out, self(p).state()); });
+  }
 
-static strata_rc compute(void* p, const double* summed, uint64_t n, const strata_number_sink* out) {
-  return guarded([&] { put_all(out, self(p).compute({summed, n})); });
-}
-}
-;
+  static strata_rc compute(void* p,
+                           const double* summed,
+                           uint64_t n,
+                           const strata_number_sink* out) {
+    return guarded([&] { put_all(out, self(p).compute({summed, n})); });
+  }
+};
 
 template <>
 struct KindOf<Metric> {

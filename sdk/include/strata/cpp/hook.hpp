@@ -110,26 +110,26 @@ class STRATA_HIDDEN Hook : public Component {
 
 namespace detail {
 
-struct STRATA_HIDDEN HookThunks{static Hook & self(void* p){return *static_cast<Hook*>(p);
-}
+struct STRATA_HIDDEN HookThunks {
+  static Hook& self(void* p) { return *static_cast<Hook*>(p); }
 
-static strata_rc describe(void* p, strata_hook_desc* out) {
-  return guarded(
-      [&] { *out = {STRATA_HDR(strata_hook_desc), self(p).points(), self(p).priority(), 0}; });
-}
+  static strata_rc describe(void* p, strata_hook_desc* out) {
+    return guarded(
+        [&] { *out = {STRATA_HDR(strata_hook_desc), self(p).points(), self(p).priority(), 0}; });
+  }
 
-static strata_rc on(void* p, int32_t point, const strata_hook_ctx* ctx) {
-  return guarded([&] { self(p).on(point, HookContext{ctx}); });
-}
+  static strata_rc on(void* p, int32_t point, const strata_hook_ctx* ctx) {
+    return guarded([&] { self(p).on(point, HookContext{ctx}); });
+  }
 
-static strata_rc save(void* p, const strata_text_sink* out) {
-  return guarded([&] { check(out->put(out->ctx, view(std::string_view(self(p).save())))); });
-}
+  static strata_rc save(void* p, const strata_text_sink* out) {
+    return guarded([&] { check(out->put(out->ctx, view(std::string_view(self(p).save())))); });
+  }
 
-static strata_rc load(void* p, strata_str json) {
-  return guarded([&] { self(p).load(view(json)); });
-}
-};  // namespace strata
+  static strata_rc load(void* p, strata_str json) {
+    return guarded([&] { self(p).load(view(json)); });
+  }
+};
 
 template <>
 struct KindOf<Hook> {

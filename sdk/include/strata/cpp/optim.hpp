@@ -89,8 +89,9 @@ struct StateThunks {
   }
 };
 
-struct STRATA_HIDDEN OptimizerThunks{
-    static strata_rc describe(void* p, strata_optimizer_caps* out){return guarded([&] {
+struct STRATA_HIDDEN OptimizerThunks {
+  static strata_rc describe(void* p, strata_optimizer_caps* out) {
+    return guarded([&] {
       const auto& self = *static_cast<Optimizer*>(p);
       const auto hypers = self.hypers();
       const auto states = self.states();
@@ -102,16 +103,16 @@ struct STRATA_HIDDEN OptimizerThunks{
               self.flags(),
               self.sums()};
     });
-}  // namespace detail
+  }
 
-static strata_rc step(void* p, const strata_optim_step_args* args) {
-  return guarded([&] { static_cast<Optimizer*>(p)->step(*args); });
-}
+  static strata_rc step(void* p, const strata_optim_step_args* args) {
+    return guarded([&] { static_cast<Optimizer*>(p)->step(*args); });
+  }
 
-static strata_rc prepare(void* p, const strata_optim_step_args* args, double* sums) {
-  return guarded([&] { static_cast<Optimizer*>(p)->prepare(*args, sums); });
-}
-};  // namespace strata
+  static strata_rc prepare(void* p, const strata_optim_step_args* args, double* sums) {
+    return guarded([&] { static_cast<Optimizer*>(p)->prepare(*args, sums); });
+  }
+};
 
 template <>
 struct KindOf<Optimizer> {
@@ -126,43 +127,41 @@ struct KindOf<Optimizer> {
   }
 };
 
-struct STRATA_HIDDEN OptimWrapperThunks{static OptimWrapper &
-                                        self(void* p){return *static_cast<OptimWrapper*>(p);
-}
+struct STRATA_HIDDEN OptimWrapperThunks {
+  static OptimWrapper& self(void* p) { return *static_cast<OptimWrapper*>(p); }
 
-static strata_rc begin(void* p, const strata_wrapper_begin_args* args) {
-  return guarded([&] { self(p).begin(*args); });
-}
+  static strata_rc begin(void* p, const strata_wrapper_begin_args* args) {
+    return guarded([&] { self(p).begin(*args); });
+  }
 
-static strata_rc context_enter(void* p, const strata_step_ctx* ctx) {
-  return guarded([&] { self(p).context_enter(*ctx); });
-}
+  static strata_rc context_enter(void* p, const strata_step_ctx* ctx) {
+    return guarded([&] { self(p).context_enter(*ctx); });
+  }
 
-static strata_rc context_exit(void* p, const strata_step_ctx* ctx) {
-  return guarded([&] { self(p).context_exit(*ctx); });
-}
+  static strata_rc context_exit(void* p, const strata_step_ctx* ctx) {
+    return guarded([&] { self(p).context_exit(*ctx); });
+  }
 
-static strata_rc window(void* p, int64_t iter, int32_t* micro, int32_t* n_micro) {
-  return guarded([&] {
-    const OptimWrapper::Window w = self(p).window(iter);
-    *micro = w.micro;
-    *n_micro = w.n_micro;
-  });
-}
+  static strata_rc window(void* p, int64_t iter, int32_t* micro, int32_t* n_micro) {
+    return guarded([&] {
+      const OptimWrapper::Window w = self(p).window(iter);
+      *micro = w.micro;
+      *n_micro = w.n_micro;
+    });
+  }
 
-static strata_rc loss_factor(void* p, const strata_step_ctx* ctx, double* out) {
-  return guarded([&] { *out = self(p).loss_factor(*ctx); });
-}
+  static strata_rc loss_factor(void* p, const strata_step_ctx* ctx, double* out) {
+    return guarded([&] { *out = self(p).loss_factor(*ctx); });
+  }
 
-static strata_rc step(void* p, const strata_step_ctx* ctx, strata_step_result* out) {
-  return guarded([&] {
-    strata_step_result result = {STRATA_HDR(strata_step_result), NAN, 1.0, 0, 0};
-    self(p).step(*ctx, result);
-    *out = result;
-  });
-}
-}
-;
+  static strata_rc step(void* p, const strata_step_ctx* ctx, strata_step_result* out) {
+    return guarded([&] {
+      strata_step_result result = {STRATA_HDR(strata_step_result), NAN, 1.0, 0, 0};
+      self(p).step(*ctx, result);
+      *out = result;
+    });
+  }
+};
 
 template <>
 struct KindOf<OptimWrapper> {
@@ -184,15 +183,15 @@ struct KindOf<OptimWrapper> {
   }
 };
 
-struct STRATA_HIDDEN SchedulerThunks{static strata_rc describe(void* p, strata_scheduler_desc* out){
+struct STRATA_HIDDEN SchedulerThunks {
+  static strata_rc describe(void* p, strata_scheduler_desc* out) {
     return guarded([&] { *out = static_cast<ParamScheduler*>(p)->describe(); });
-}
+  }
 
-static strata_rc value(void* p, const strata_scheduler_args* args, double* out) {
-  return guarded([&] { *out = static_cast<ParamScheduler*>(p)->value(*args); });
-}
-}
-;
+  static strata_rc value(void* p, const strata_scheduler_args* args, double* out) {
+    return guarded([&] { *out = static_cast<ParamScheduler*>(p)->value(*args); });
+  }
+};
 
 template <>
 struct KindOf<ParamScheduler> {

@@ -12,7 +12,7 @@
 namespace strata {
 
 /// A Config without keys.
-struct STRATA_HIDDEN NoConfig{};
+struct STRATA_HIDDEN NoConfig {};
 
 namespace detail {
 
@@ -86,8 +86,8 @@ class STRATA_HIDDEN Exported {
     return *this;
   }
 
-  /// For a type with a table of keys of its own: they are declared by described() and read from the whole table, which
-  /// the type marks as read.
+  /// Gives the type its table as well: to say where it stands (where()), or to read keys itself. Keys that are read so are
+  /// declared by described(), and tables and lists among them marked as read; any other key stays an error.
   template <class C>
   Exported& whole_table(Node C::* member) {
     fields_.hand_over(member);

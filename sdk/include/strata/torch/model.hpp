@@ -187,46 +187,46 @@ class STRATA_HIDDEN Model : public Component {
 
 namespace detail {
 
-struct STRATA_HIDDEN ModelThunks{static Model & self(void* p){return *static_cast<Model*>(p);
-}
+struct STRATA_HIDDEN ModelThunks {
+  static Model& self(void* p) { return *static_cast<Model*>(p); }
 
-static strata_rc build(void* p, const strata_model_sink* sink) {
-  return guarded([&] { self(p).build_into(*sink); });
-}
+  static strata_rc build(void* p, const strata_model_sink* sink) {
+    return guarded([&] { self(p).build_into(*sink); });
+  }
 
-static strata_rc forward(void* p,
-                         int32_t mode,
-                         const strata_native_field* batch,
-                         uint64_t n,
-                         const strata_output_sink* out) {
-  return guarded([&] {
-    Tensors inputs;
-    for (uint64_t i = 0; i < n; ++i) {
-      inputs.put(std::string(view(batch[i].name)), *static_cast<at::Tensor*>(batch[i].tensor));
-    }
-    Tensors outputs = self(p).forward(inputs, static_cast<Mode>(mode));
-    for (const auto& [name, value] : outputs.items()) {
-      at::Tensor handle = value;
-      check(out->put(out->ctx, view(std::string_view(name)), &handle));
-    }
-  });
-}
+  static strata_rc forward(void* p,
+                           int32_t mode,
+                           const strata_native_field* batch,
+                           uint64_t n,
+                           const strata_output_sink* out) {
+    return guarded([&] {
+      Tensors inputs;
+      for (uint64_t i = 0; i < n; ++i) {
+        inputs.put(std::string(view(batch[i].name)), *static_cast<at::Tensor*>(batch[i].tensor));
+      }
+      Tensors outputs = self(p).forward(inputs, static_cast<Mode>(mode));
+      for (const auto& [name, value] : outputs.items()) {
+        at::Tensor handle = value;
+        check(out->put(out->ctx, view(std::string_view(name)), &handle));
+      }
+    });
+  }
 
-static strata_rc set_training(void* p, int32_t training) {
-  return guarded([&] { self(p).set_training(training != 0); });
-}
+  static strata_rc set_training(void* p, int32_t training) {
+    return guarded([&] { self(p).set_training(training != 0); });
+  }
 
-static strata_rc init_value(void* p, strata_str name, uint64_t seed, strata_native_tensor* out) {
-  return guarded([&] { self(p).init_named(view(name), seed, *static_cast<at::Tensor*>(out)); });
-}
+  static strata_rc init_value(void* p, strata_str name, uint64_t seed, strata_native_tensor* out) {
+    return guarded([&] { self(p).init_named(view(name), seed, *static_cast<at::Tensor*>(out)); });
+  }
 
-static strata_rc weight_name(void* p, strata_str stored, const strata_text_sink* out) {
-  return guarded([&] {
-    const std::string name = self(p).weight_name(view(stored));
-    check(out->put(out->ctx, view(std::string_view(name))));
-  });
-}
-};  // namespace strata
+  static strata_rc weight_name(void* p, strata_str stored, const strata_text_sink* out) {
+    return guarded([&] {
+      const std::string name = self(p).weight_name(view(stored));
+      check(out->put(out->ctx, view(std::string_view(name))));
+    });
+  }
+};
 
 template <>
 struct KindOf<Model> {
