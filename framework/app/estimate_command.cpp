@@ -116,6 +116,15 @@ void print_table(const std::vector<EstimateRow>& rows) {
                "come on top; a short run measures them (`memory` in its log lines).\n";
 }
 
+// After the table: the others' rows say what could be used instead.
+void check_configured(const EstimateRow& row, const std::string& where) {
+  if (!row.error.empty()) {
+    const bool named = row.error.find(row.type) != std::string::npos;
+    throw config_error(
+        row.where.empty() ? where : row.where, named ? "" : row.type + ": ", row.error);
+  }
+}
+
 void check_limit(const std::vector<EstimateRow>& rows,
                  const EstimateOptions& options,
                  const std::string& where) {
@@ -170,9 +179,6 @@ void estimate(const EstimateOptions& options) {
                                    train::states_per_element(objects.optimizer),
                                    train::accumulation_of(objects.wrapper)};
   const auto rows = train::estimate_all(*registry, root.at("strategy"), model, facts);
-  if (!rows.front().error.empty()) {
-    throw config_error(root.at("strategy").where(), rows.front().type, ": ", rows.front().error);
-  }
   print_model(model);
   std::cout << fmt::format(
       "on {} rank(s), {} with {} state number(s) per element, {} micro-batch(es) in a step\n\n",
@@ -181,6 +187,7 @@ void estimate(const EstimateOptions& options) {
       facts.states_per_element,
       facts.accumulation);
   print_table(rows);
+  check_configured(rows.front(), root.at("strategy").where());
   check_limit(rows, options, root.at("strategy").where());
 }
 

@@ -123,7 +123,15 @@ std::string inspect(const std::filesystem::path& file, plugin::Trust trust) {
   std::error_code failed;
   const std::filesystem::path real = std::filesystem::canonical(file, failed);
   if (failed) {
-    throw Error(STRATA_E_IO, text(file.string(), ": ", failed.message()));
+    throw Error(
+        STRATA_E_IO,
+        text(file.string(),
+             ": ",
+             failed.message(),
+             file.has_parent_path() || file.has_extension()
+                 ? ""
+                 : "; a plugin's file is wanted. `strata plugin list` has the files of all types, "
+                   "`strata config explain TYPE` the keys of one"));
   }
   const plugin::Found found = plugin::scan({real}, trust);
   const std::string head = fmt::format("{:<14}{}\n", "file", real.string());

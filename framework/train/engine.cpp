@@ -84,7 +84,7 @@ Engine::Engine(
   std::vector<std::vector<double>> groups;
   if (training) {
     groups = make_groups(objects.optimizer);
-    foretold_ = estimate(
+    foretold_ = estimate_if_any(
         strategy_,
         *model_,
         {session.world().size(), states_per_element(objects.optimizer), accumulation_of(wrapper_)});

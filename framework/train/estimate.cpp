@@ -58,7 +58,9 @@ class Asker {
 
   /// A row for the table as it is; list: filled with the strategy's variants.
   EstimateRow ask(const config::Value& table, std::string label, std::vector<Variant>* list) {
-    EstimateRow row{table.child("type")->as_text(), std::move(label), false, {}, {}};
+    EstimateRow row;
+    row.type = table.child("type")->as_text();
+    row.label = std::move(label);
     try {
       const StrategyObject strategy =
           registry_.create<strata_strategy_api>(STRATA_KIND_STRATEGY, table, &nowhere_);
@@ -68,6 +70,7 @@ class Asker {
       row.estimate = estimate(strategy, model_, facts_);
     } catch (const Error& e) {
       row.error = e.message().substr(0, e.message().find('\n'));
+      row.where = e.where();
     }
     return row;
   }
@@ -126,8 +129,24 @@ Estimate estimate(const StrategyObject& strategy, unit::Model& model, const Esti
                                      0};
   Estimate out;
   out.c.h = STRATA_HDR(strata_estimate);
+  if (!strategy.has(&strata_strategy_api::estimate)) {
+    throw Error(STRATA_E_UNSUPPORTED, "gives no estimate");
+  }
   strategy.call(&strata_strategy_api::estimate, &args, &out.c);
   return out;
+}
+
+Estimate estimate_if_any(const StrategyObject& strategy,
+                         unit::Model& model,
+                         const EstimateFacts& facts) {
+  try {
+    return estimate(strategy, model, facts);
+  } catch (const Error& e) {
+    if (e.code() != STRATA_E_UNSUPPORTED) {
+      throw;
+    }
+    return {};
+  }
 }
 
 std::vector<EstimateRow> estimate_all(const registry::Registry& registry,

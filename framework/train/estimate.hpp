@@ -42,6 +42,7 @@ struct EstimateRow {
   bool configured = false;
   Estimate estimate;
   std::string error;
+  std::string where;  // of the error, if it names a place
 
   [[nodiscard]] std::string name() const { return label.empty() ? type : type + " " + label; }
 };
@@ -51,10 +52,14 @@ int32_t states_per_element(const border::Object<strata_optimizer_api>& optimizer
 /// 1 without an optim_wrapper.
 int32_t accumulation_of(const border::Object<strata_optim_wrapper_api>& wrapper);
 
-/// Errors: the strategy's own; STRATA_E_CONFIG for more ranks than it can have.
+/// Errors: the strategy's own; STRATA_E_CONFIG for more ranks than it can have; STRATA_E_UNSUPPORTED when it gives none.
 Estimate estimate(const border::Object<strata_strategy_api>& strategy,
                   unit::Model& model,
                   const EstimateFacts& facts);
+/// The same, and an empty one from a strategy that gives none.
+Estimate estimate_if_any(const border::Object<strata_strategy_api>& strategy,
+                         unit::Model& model,
+                         const EstimateFacts& facts);
 
 /// The configured strategy first, then its variants, then every strategy that was found with its own defaults, with a row
 /// for each of its variants. configured: its table. A strategy that refuses has a row with its reason.

@@ -6,6 +6,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 using Commands = Scene;
 
@@ -86,10 +87,12 @@ TEST_F(Commands, PluginInspectReadsANote) {
 
 TEST_F(Commands, PluginInspectRefusesWhatIsNoPlugin) {
   const Outcome missing = run_strata({"plugin", "inspect", "gone.so"});
+  const Outcome type = run_strata({"plugin", "inspect", "DDPStrategy"});
   const Outcome other = run_strata({"plugin", "inspect", "base.toml"});
 
   EXPECT_NE(missing.code, 0);
-  EXPECT_THAT(missing.err, HasSubstr("gone.so"));
+  EXPECT_THAT(missing.err, AllOf(HasSubstr("gone.so"), Not(HasSubstr("config explain"))));
+  EXPECT_THAT(type.err, HasSubstr("`strata config explain TYPE`"));
   EXPECT_THAT(other.out + other.err, HasSubstr("base.toml"));
 }
 

@@ -70,6 +70,23 @@ TEST_F(EstimateCommand, RefusesAStrategyAboveTheLimitAndNamesThoseThatFit) {
   EXPECT_THAT(hopeless.err, HasSubstr("nothing that was found fits"));
 }
 
+TEST_F(EstimateCommand, OfAStrategyThatRefusesSaysWhyBesideWhatTheOthersNeed) {
+  const std::string half =
+      config(kTestPlugins + ("strategy.type = \"Zero1Strategy\"\nmodel.dtype = \"bfloat16\"\n" +
+                             std::string(kThreeIterations)));
+
+  const Outcome outcome = run_strata({"estimate", half, "--world", "2"});
+
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.out,
+              AllOf(ContainsRegex("\n\\* Zero1Strategy  +parameter [^ ]+ is bf16"),
+                    ContainsRegex("\n  DDPStrategy  +[0-9]")));
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr(half + ":2:"),
+                    HasSubstr("Zero1Strategy keeps none"),
+                    Not(HasSubstr("Zero1Strategy: "))));
+}
+
 TEST_F(EstimateCommand, RefusesALimitThatIsNoSize) {
   const Outcome outcome =
       run_strata({"estimate", config(), "--world", "2", "--memory-limit", "16 giga"});

@@ -44,7 +44,7 @@ typedef int32_t strata_rc;
 enum {
   STRATA_OK = 0,
   STRATA_E_FAILED = 1,      /* failed while running */
-  STRATA_E_CONFIG = 2,      /* the user's configuration is refused; nothing was allocated */
+  STRATA_E_CONFIG = 2,      /* the user's configuration is refused */
   STRATA_E_ARGUMENT = 3,    /* the caller broke the contract of the function */
   STRATA_E_UNSUPPORTED = 4, /* an empty slot, or a combination that cannot work */
   STRATA_E_NOT_FOUND = 5,

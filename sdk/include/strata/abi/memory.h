@@ -70,9 +70,11 @@ enum { STRATA_BIND_DISCARD = 0, STRATA_BIND_KEEP = 1 };
 
 typedef struct strata_param_api {
   strata_hdr h;
-  /* Makes the parameter live at byte_offset of the buffer from now on, with dtype and its shape and strides
-   * (NULL: as described). Once per parameter. KEEP copies its present value there; the buffer must be resident
-   * for that. */
+  /* Makes the parameter live at byte_offset of the buffer from now on, with dtype and its shape and strides. NULL: those
+   * of its description if they leave no gaps, else row by row; it then takes numel elements. Once per parameter. KEEP
+   * copies its present value there; the buffer must be resident for that.
+   * byte_offset must be a multiple of the element's bytes. Multiples of 64 are advised: operators may round otherwise
+   * where a parameter is less aligned, and then strategies no longer agree in every digit. */
   strata_rc (*bind_view)(strata_runtime* rt,
                          int32_t param,
                          strata_buffer* b,
@@ -80,8 +82,8 @@ typedef struct strata_param_api {
                          int32_t dtype,
                          const int64_t* strides,
                          int32_t keep);
-  /* The same for its gradient: backward then adds to this memory in place. The host zeroes it at zero_grad when
-   * it is resident, at make_resident otherwise. */
+  /* The same for its gradient: backward then adds to this memory in place. The host zeroes the whole buffer: when this
+   * binds it and when an update or an aborted iteration is over, if it is resident; at make_resident(). */
   strata_rc (*bind_grad_view)(
       strata_runtime* rt, int32_t param, strata_buffer* b, int64_t byte_offset, int32_t dtype);
   /* For a parameter without a bound gradient: moves (accumulate = 0) or adds (1) its gradient, cast to dtype, to
@@ -93,8 +95,8 @@ typedef struct strata_param_api {
                          int32_t dtype,
                          int32_t accumulate,
                          int32_t* had);
-  /* Whether backward reached the parameter since the last zero_grad, on this rank or as set_touched() said. Those
-   * not touched are left alone by the optimizer. */
+  /* Whether backward reached the parameter since the last update, on this rank or as set_touched() said. Those not
+   * touched are left alone by the optimizer, so ranks have to agree before it, or their values part. */
   strata_rc (*touched)(strata_runtime* rt, int32_t param, int32_t* out);
   strata_rc (*set_touched)(strata_runtime* rt, int32_t param, int32_t touched);
   /* Fills the parameters and buffers that the unit owns with their initial values, or with those of load_from.

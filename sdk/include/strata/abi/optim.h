@@ -38,7 +38,8 @@ typedef struct strata_optim_state {
 enum {
   /* step() and prepare() may run on several threads at once, each call with chunks of its own: [any]. */
   STRATA_OPTIM_CONCURRENT = 1,
-  STRATA_OPTIM_WRITES_COPY = 2 /* step() fills the chunks' copies; without it the host does, afterwards */
+  /* step() fills the chunks' copies; without it the host does, afterwards. */
+  STRATA_OPTIM_WRITES_COPY = 2
 };
 
 #define STRATA_MAX_OPTIM_SUMS 4

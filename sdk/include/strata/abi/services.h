@@ -38,7 +38,8 @@ typedef struct strata_comm_api {
                           int32_t op,
                           strata_stream* stream,
                           strata_work** out);
-  /* in: size() * count elements; out: the count elements of this rank's slice. out may be that slice of in. */
+  /* in: size() * count elements; out: the count elements of this rank's slice. out may be that slice of in; the rest of in
+   * is as it was. */
   strata_rc (*reduce_scatter)(strata_group* g,
                               const void* in,
                               void* out,
@@ -78,7 +79,8 @@ typedef struct strata_comm_api {
 
 /* --- streams ------------------------------------------------------------------------------------------ */
 
-/* Service "strata.stream/1". On a CPU every stream is NULL and order is program order. */
+/* Service "strata.stream/1". On a CPU every stream is NULL and order is program order. This host has no other device:
+ * buffers are plain memory, which a plugin may read and write. */
 #define STRATA_STREAM_API "strata.stream/1"
 
 typedef struct strata_stream_api {
@@ -238,7 +240,8 @@ typedef struct strata_update_api {
   strata_hdr h;
   /* Multiplies all gradients and tells whether any was inf or NaN before, on any rank. */
   strata_rc (*unscale)(strata_runtime* rt, double factor, int32_t* found_inf);
-  /* Norm of all gradients of all ranks together, p >= 1 or infinity. */
+  /* Norm of all gradients of all ranks together, p >= 1 or infinity. Powers are added by parameter, then by rank, so its
+   * last digits depend on how a strategy cuts parameters. */
   strata_rc (*grad_norm)(strata_runtime* rt, double p, double* out);
   strata_rc (*scale_grads)(strata_runtime* rt, double factor);
   strata_rc (*clamp_grads)(strata_runtime* rt, double limit); /* each element to [-limit, limit] */

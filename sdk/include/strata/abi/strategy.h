@@ -22,8 +22,10 @@ typedef struct strata_param_desc {
   int64_t numel;
   int32_t ndim;
   int32_t dtype;
-  int32_t unit;   /* the unit that owns it */
-  int32_t group;  /* the optimizer's parameter group, from 0; -1 when frozen */
+  int32_t unit; /* the unit that owns it */
+  /* The optimizer's parameter group, from 0; -1 when frozen. Always 0 in a run that does not train, so whether a parameter
+   * is frozen is asked of its flags. */
+  int32_t group;
   uint32_t flags; /* STRATA_PARAM_* */
   uint32_t reserved;
 } strata_param_desc;
@@ -51,7 +53,7 @@ typedef struct strata_model_desc {
 
 typedef struct strata_strategy_caps {
   strata_hdr h;
-  int32_t owns_storage; /* 1: parameters may be absent between uses */
+  int32_t owns_storage; /* 1: parameters may be absent between uses, scopes bring them */
   int32_t max_world;    /* 0: any; 1: one rank only */
   /* 0: the host seeds backward with 1 / world_size, so that reductions are plain sums in rank order, equal to one rank
    * that accumulates; 1: the strategy divides. */
@@ -66,7 +68,7 @@ typedef struct strata_setup_args {
   int32_t world_size;
   int32_t local_rank;
   int32_t local_world_size;
-  strata_device device;
+  strata_device device;     /* today always a CPU */
   int64_t micro_batch_size; /* samples a rank sees in one iteration */
   int64_t epoch_length;     /* iterations */
   int64_t max_epochs;
@@ -92,13 +94,15 @@ typedef struct strata_unit_plan {
 /* A stretch of parameter in a view. Stretches lie in order, without overlap; gaps are padding. */
 typedef struct strata_segment {
   int64_t view_offset;  /* elements */
-  int64_t param_offset; /* elements into the flattened parameter */
+  int64_t param_offset; /* elements into the flattened parameter, as its memory lies */
   int64_t count;
   int32_t param;
   int32_t reserved;
 } strata_segment;
 
-/* Memory that the optimizer updates on this rank. Buffers must be resident in optimizer_step. */
+/* Memory that the optimizer updates on this rank. Buffers must be resident in optimizer_step. Several views may lie in one
+ * buffer, apart from each other. Frozen parameters are left out. A parameter that is in no view of any rank is not updated
+ * and not saved with an optimizer state. */
 typedef struct strata_optim_view {
   strata_buffer* value;
   strata_buffer* grad;
@@ -110,7 +114,8 @@ typedef struct strata_optim_view {
   const strata_segment* segments;
   uint64_t n_segments;
   /* Ranks whose views hold the other pieces of these parameters, each element once; NULL: this view holds them whole.
-   * Norms are summed over it. */
+   * Norms, and sums that an optimizer asks for, are collectives over it: every rank of the group puts the same number of
+   * views with the same groups in the same order, also those in which it holds nothing (n_segments = 0, numel may be 0). */
   strata_group* group;
   /* Where an update writes the values it changes a second time, in the type that forward computes with; NULL: nowhere.
    * Resident in optimizer_step. May be the gradient's memory when it has its type. Padding and parameters that an update
@@ -126,13 +131,14 @@ typedef struct strata_optim_view_sink {
   strata_rc (*put)(void* ctx, const strata_optim_view* view); /* copies what it is given */
 } strata_optim_view_sink;
 
-/* Bytes of one rank. */
+/* Bytes of one rank. Handed to estimate() with its header filled and all numbers 0. */
 typedef struct strata_estimate {
   strata_hdr h;
   int64_t param_bytes;
   int64_t grad_bytes;
-  int64_t optim_bytes; /* state elements are 4 bytes unless the optimizer says otherwise */
-  int64_t unit_bytes;  /* gathered units at their peak */
+  /* optim_state_per_element numbers for each element of the rank's views: 8 bytes for fp64 values, else 4. */
+  int64_t optim_bytes;
+  int64_t unit_bytes; /* gathered units at their peak */
   int64_t comm_buffer_bytes;
   int64_t sent_bytes_per_step;
 } strata_estimate;
@@ -157,6 +163,23 @@ enum {
   STRATA_CTX_ERROR = 8,     /* unwinding from an exception */
   STRATA_CTX_SKIPPED = 16   /* in post_step(): the update was left out */
 };
+
+/* An iteration that trains. Unit events come to units that asked for them; when exactly is told at their slots.
+ *
+ *   iter_begin
+ *   forward         pre_forward, post_forward of each unit, nested as units are
+ *   backward        pre_backward, grad_ready, unit_grads_ready, post_backward of each unit, last forward first
+ *   backward_done
+ *   only with STRATA_CTX_LAST_MICRO, so once in an accumulation window:
+ *     pre_step
+ *     the optim_wrapper: unscale, norm, clip, update; or the update is skipped
+ *     post_step
+ *     the host zeroes gradients and forgets what was touched
+ *   iter_end
+ *
+ * Gradients of a window's iterations add up in the parameters' gradients. Memory of a view's gradient that no parameter's
+ * gradient is bound to is the strategy's own to fill and to zero. An iteration that evaluates: iter_begin, the events of
+ * forward with STRATA_CTX_EVAL, iter_end. */
 
 /* The same object for a whole iteration; flags change between calls. */
 typedef struct strata_step_ctx {
@@ -187,16 +210,24 @@ typedef struct strata_config_sink {
 
 /* Slots marked * are required, others may be NULL. [main] unless said otherwise. Events of all units come in one
  * order on all ranks as long as their control flow is one. Where it may differ (parameters used on some ranks only)
- * collectives must be started in an order of the strategy's own, not as grad_ready or unit_grads_ready come. */
+ * collectives must be started in an order of the strategy's own, not as grad_ready or unit_grads_ready come.
+ *
+ * A run calls, in order: create, describe, setup_env, estimate (if it trains), plan_units, materialize, materialize_done,
+ * optim_views (if it trains), iterations, destroy. The object outlives the model: destroy() frees its buffers and asks
+ * nothing about parameters. A dry run and every launch create an object first that is asked for no more than describe and
+ * contribute_config. What those two and create refuse ends the program with exit code 2 before a rank starts; a refusal in
+ * any later slot ends the run with 1. */
 typedef struct strata_strategy_api {
   strata_object_api base;
 
   strata_rc (*describe)(void* self, strata_strategy_caps* out); /* *; at any time after create */
   strata_rc (*contribute_config)(void* self, const strata_config_sink* out);
-  /* For `strata estimate`; allocates nothing, communicates nothing, may be called without setup_env. */
+  /* For `strata estimate`, and for the log of a run that trains; allocates nothing, communicates nothing, may be called
+   * without setup_env. NULL or STRATA_E_UNSUPPORTED: there is no estimate. Any other error is the strategy's row in
+   * `strata estimate`, and ends a run. */
   strata_rc (*estimate)(void* self, const strata_estimate_args* args, strata_estimate* out);
 
-  /* Before the model is built. Groups may be made here. */
+  /* Before the model is built, in every run. Groups may be made here. */
   strata_rc (*setup_env)(void* self, const strata_setup_args* args);
   /* Model known, nothing allocated. plan: one entry per unit. The description stays valid for the run. */
   strata_rc (*plan_units)(void* self,
@@ -223,8 +254,10 @@ typedef struct strata_strategy_api {
   strata_rc (*grad_ready)(void* self, int32_t param, const strata_step_ctx* ctx); /* [autograd] */
   strata_rc (*backward_done)(void* self, const strata_step_ctx* ctx); /* all units swept */
   strata_rc (*iter_end)(void* self, const strata_step_ctx* ctx);
-  /* After an error anywhere in the iteration: waits for its works, drops residency, counters and recorded order, so
-   * that the next iteration runs as if this one had not begun. */
+  /* After an error anywhere between iter_begin and iter_end: waits for its works, drops residency, counters, recorded
+   * order and sums of gradients in memory of its own. The host then drops all other gradients, those of the window's
+   * earlier iterations too, and what was touched; the next iteration runs as if the window had not begun. Nobody hears
+   * of an error: an exception that leaves it ends the process. */
   void (*abort_iter)(void* self, const strata_step_ctx* ctx);
 
   strata_rc (*pre_step)(void* self,
@@ -234,8 +267,8 @@ typedef struct strata_strategy_api {
   /* NULL or STRATA_E_UNSUPPORTED: the host computes it from the optim views and their groups. */
   strata_rc (*grad_norm)(void* self, double p, double* out);
 
-  /* Between enter and exit all parameters of the units are resident with full values; writeback = 1: what was
-   * written is kept. Collective. */
+  /* Between enter and exit all parameters of the units are resident with full values; writeback = 1: what was written is
+   * kept, and every rank has written the same. Collective. Not called where owns_storage is 0: values are there. */
   strata_rc (*scope_enter)(void* self, const int32_t* units, uint64_t n, int32_t writeback);
   strata_rc (*scope_exit)(void* self, const int32_t* units, uint64_t n, int32_t writeback);
 

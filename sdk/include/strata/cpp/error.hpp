@@ -53,7 +53,8 @@ class Error : public std::exception {
   std::string what_;
 };
 
-/// A refusal of the user's configuration; ends the program with exit code 2 if nothing was allocated yet.
+/// A refusal of the user's configuration. Ends the program with exit code 2 when thrown before the ranks start: in a
+/// constructor or contribute_config(); the run with 1 later, as in plan_units(), where the model's names are first known.
 template <class... Parts>
 Error config_error(const std::string& where, const Parts&... parts) {
   return Error(STRATA_E_CONFIG, text(parts...), where);

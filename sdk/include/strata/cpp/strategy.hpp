@@ -59,7 +59,11 @@ class STRATA_HIDDEN Strategy : public Component {
 
   virtual void contribute_config(const strata_config_sink&) {}
 
-  virtual void estimate(const strata_estimate_args& args, strata_estimate& out) = 0;
+  /// Bytes of one rank, from the model's description alone.
+  /// Errors: STRATA_E_UNSUPPORTED: there is no estimate, the default.
+  virtual void estimate(const strata_estimate_args&, strata_estimate&) {
+    throw Error(STRATA_E_UNSUPPORTED, "gives no estimate");
+  }
 
   /// The rows that `strata estimate` has for this strategy.
   [[nodiscard]] virtual std::vector<EstimateVariant> estimate_variants() const { return {}; }
@@ -94,17 +98,18 @@ class STRATA_HIDDEN Strategy : public Component {
 
   virtual void iter_end(const strata_step_ctx&) {}
 
+  /// An exception that leaves it ends the process.
   virtual void abort_iter(const strata_step_ctx&) noexcept {}
 
   virtual void pre_step(const strata_step_ctx&) {}
 
   virtual void post_step(const strata_step_ctx&) {}
 
-  /// Whether optim views hold only a part of the model, so that norms need grad_norm() below.
+  /// Whether grad_norm() below is asked instead of the host's own sum over the views and their groups.
   [[nodiscard]] virtual bool shards_gradients() const { return false; }
 
   virtual double grad_norm(double) {
-    throw Error(STRATA_E_UNSUPPORTED, "grad_norm of an unsharded strategy");
+    throw Error(STRATA_E_UNSUPPORTED, "grad_norm() is not overridden");
   }
 
   virtual void scope_enter(std::span<const int32_t>, bool) {}

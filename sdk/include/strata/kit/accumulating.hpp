@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "strata/cpp/optim.hpp"
@@ -75,7 +76,7 @@ class STRATA_HIDDEN Accumulating : public OptimWrapper {
       warn("iteration ",
            ctx.iter,
            ": the gradients' norm is ",
-           clipped.norm,
+           std::fabs(clipped.norm),  // a NaN has a sign, which is noise
            ", the update is skipped");
       return false;
     }
