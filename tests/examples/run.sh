@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # What a plugin's author does with an installed Strata: run.sh SOURCE BUILD install | gcc | clang
 #   install  installs BUILD and moves the result, as a package is moved
-#   gcc, clang  builds the examples and templates with that compiler against the moved SDK, and
-#               trains with them on Digits
+#   gcc, clang  builds the examples and templates of the moved SDK with that compiler, and trains with them
 # SANITIZE, in the environment, is what BUILD was sanitized with.
 set -euo pipefail
 
@@ -10,6 +9,7 @@ source_dir=$1 build_dir=$2 step=$3
 first=$build_dir/tests/prefix/as-installed
 prefix=$build_dir/tests/prefix/moved
 scratch=$build_dir/tests/examples/$step
+examples=$prefix/share/strata/examples
 sanitize=${SANITIZE:-}
 
 fail() {
@@ -70,7 +70,7 @@ losses() {
 }
 
 run_hooks() {
-  local config=$source_dir/examples/02_write_a_hook/config.toml
+  local config=$examples/02_write_a_hook/config.toml
   train guarded "$config" 0 --cfg-options
   says guarded "LossGuardHook: a loss above 50 ends the run"
   train too_high "$config" 1 --nproc 2 --cfg-options custom_hooks.0.max_loss=1e-6
@@ -83,23 +83,24 @@ run_hooks() {
   says templates "MyHook: iteration 20"
 }
 
-# same_losses NAME WINDOW ARGUMENT…: FlatDataParallelStrategy and DDPStrategy print the same, to the last digit.
+# same_losses NAME WINDOW ARGUMENT…: Zero1Strategy and DDPStrategy print the same, to the last digit.
 same_losses() {
-  local name=$1 window=$2 config=$source_dir/examples/03_write_a_strategy/config.toml type
+  local name=$1 window=$2 config=$examples/03_write_a_strategy/config.toml type
   shift 2
-  for type in FlatDataParallelStrategy DDPStrategy; do
+  for type in Zero1Strategy DDPStrategy; do
     train "$name-$type" "$config" 0 "$@" --cfg-options strategy.type=$type \
       'default_hooks.logger={type="LoggerHook",interval=1}' optim_wrapper.accumulative_counts="$window"
     losses "$name-$type"
   done
-  diff "$scratch/$name-FlatDataParallelStrategy.losses" "$scratch/$name-DDPStrategy.losses" >&2 ||
-    fail "$name: FlatDataParallelStrategy (<) and DDPStrategy (>) differ"
+  diff "$scratch/$name-Zero1Strategy.losses" "$scratch/$name-DDPStrategy.losses" >&2 ||
+    fail "$name: Zero1Strategy (<) and DDPStrategy (>) differ"
 }
 
 run_strategy() {
   same_losses one_rank 1
   same_losses two_ranks 1 --nproc 2
   same_losses two_ranks_two_micro_batches 2 --nproc 2
+  same_losses three_ranks 1 --nproc 3
   # Otherwise the comparison above would prove nothing about reduction and accumulation.
   local one=one_rank-DDPStrategy two=two_ranks-DDPStrategy micro=two_ranks_two_micro_batches-DDPStrategy
   ! cmp -s "$scratch/$one.losses" "$scratch/$two.losses" || fail "two ranks trained as one"
@@ -112,8 +113,8 @@ case $step in
     rm -rf "$scratch" && mkdir -p "$scratch/plugins"
     export XDG_DATA_HOME=$scratch # no plugins of the user's
     unset STRATA_PLUGIN_PATH
-    for folder in examples/02_write_a_hook examples/03_write_a_strategy sdk/templates/c sdk/templates/cpp; do
-      build "$source_dir/$folder"
+    for folder in "$examples"/0[23]_* "$prefix"/share/strata/templates/*; do
+      build "$folder"
     done
     run_hooks
     run_strategy
