@@ -20,6 +20,7 @@ struct SaveRequest {
   bool save_optimizer = true;
   bool save_param_scheduler = true;
   bool update_last = true;
+  bool wait = false;  // until it is on the disk
 };
 
 /// Names and values in the order of a line.

@@ -84,7 +84,8 @@ strata_rc save_checkpoint(strata_runtime* rt, const strata_save_args* a) {
                               copy(a->name),
                               a->save_optimizer != 0,
                               a->save_param_scheduler != 0,
-                              a->update_last != 0});
+                              a->update_last != 0,
+                              a->wait != 0});
   });
 }
 

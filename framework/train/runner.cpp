@@ -253,6 +253,9 @@ void Runner::save_checkpoint(const hooks::SaveRequest& request) {
     context.checkpoint = border::view(std::string_view(request.name));
     hooks_.fire(STRATA_POINT_BEFORE_SAVE_CHECKPOINT, context);
     start_checkpoint(session_, *engine_, writer_, {request, counters(), hooks_.save()});
+    if (request.wait) {
+      writer_.wait();
+    }
     if (request.save_optimizer && request.save_param_scheduler && request.update_last) {
       const std::filesystem::path folder =
           request.out_dir.empty() ? session_.work_dir() : std::filesystem::path(request.out_dir);

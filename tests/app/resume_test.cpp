@@ -61,6 +61,18 @@ TEST_F(Resume, AtAnEpochsEndChangesNothing) {
   EXPECT_EQ(counters("whole/epoch_1"), (nlohmann::json{{"epoch", 1}, {"iter", 8}, {"step", 8}}));
 }
 
+// Of a save that training waits for, the log says first that it is on the disk, then the next iteration.
+TEST_F(Resume, FromASynchronousSaveChangesNothing) {
+  expect_equal_ends(
+      "[default_hooks.checkpoint]\ntype = \"CheckpointHook\"\nasync_save = false\ninterval = 1\n",
+      "2");
+
+  const std::string log = log_of("whole");
+  const size_t saved = log.find("Checkpoint epoch_1 is on the disk");
+  ASSERT_NE(saved, std::string::npos);
+  EXPECT_LT(saved, log.find("Epoch(train) [2]"));
+}
+
 TEST_F(Resume, OnTwoRanksChangesNothing) {
   expect_equal_ends(kSchedule, "2");
 

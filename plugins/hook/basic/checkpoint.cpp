@@ -203,7 +203,8 @@ void CheckpointHook::write_checkpoint(const std::string& name, bool best) const 
                                  view(std::string_view(name)),
                                  !best && config_.save_optimizer ? 1 : 0,
                                  !best && config_.save_param_scheduler ? 1 : 0,
-                                 best ? 0 : 1};
+                                 best ? 0 : 1,
+                                 config_.async_save ? 0 : 1};
   check(run().save_checkpoint(runtime(), &args));
 }
 

@@ -154,6 +154,7 @@ struct CheckpointConfig {
   bool save_optimizer = true;
   bool save_param_scheduler = true;
   bool save_last = true;
+  bool async_save = true;
   std::string out_dir;
   int64_t max_keep_ckpts = -1;
   Node save_best;

@@ -48,6 +48,9 @@ auto checkpoint() {
              "with the optimizer's state; without, no resume")
       .field("save_param_scheduler", &Config::save_param_scheduler, "with the schedulers' state")
       .field("save_last", &Config::save_last, "also at the end of training")
+      .field("async_save",
+             &Config::async_save,
+             "training goes on once the values are copied; false: once they are on the disk")
       .field("out_dir",
              &Config::out_dir,
              "checkpoints go to <out_dir>/<name of the work_dir>; absent: the work_dir")

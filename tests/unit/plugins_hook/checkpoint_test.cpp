@@ -71,6 +71,14 @@ TEST_F(CheckpointHook, SavesOnlyAtTheEndWithoutAnInterval) {
   EXPECT_THAT(run_.notes, IsEmpty());
 }
 
+TEST_F(CheckpointHook, WaitsForTheDiskWhenToldTo) {
+  const Hook hook = started("interval = 2\nasync_save = false");
+
+  train_epoch(hook, 1);
+
+  EXPECT_THAT(run_.notes, ElementsAre("save epoch_2 last waits"));
+}
+
 TEST_F(CheckpointHook, CountsFromSaveBegin) {
   const Hook hook = started("interval = 2\nsave_begin = 1\nsave_last = false");
   run_.at.max_epochs = 6;

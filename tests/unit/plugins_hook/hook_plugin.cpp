@@ -118,7 +118,8 @@ void ScriptedRun::save_checkpoint(const SaveRequest& r) {
        r.name,
        r.save_optimizer ? "" : " -optimizer",
        r.save_param_scheduler ? "" : " -schedulers",
-       r.update_last ? " last" : "");
+       r.update_last ? " last" : "",
+       r.wait ? " waits" : "");
 }
 
 void ScriptedRun::remove_checkpoint(std::string_view out_dir, std::string_view name) {

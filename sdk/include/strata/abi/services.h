@@ -153,6 +153,7 @@ typedef struct strata_save_args {
   int32_t save_optimizer;
   int32_t save_param_scheduler;
   int32_t update_last; /* 1: last_checkpoint points to it afterwards */
+  int32_t wait; /* 1: training goes on when it is on the disk; 0: when its values are copied */
 } strata_save_args;
 
 enum { STRATA_AFTER_ITER = 0, STRATA_AFTER_EPOCH = 1, STRATA_AFTER_VAL = 2 };
