@@ -51,20 +51,20 @@ Result run(BatchNorm2dImpl& norm, const at::Tensor& input) {
           norm.running_var};
 }
 
-struct Case {
+struct WorldCase {
   int world;
   at::ScalarType dtype;
   double tolerance;
 };
 
-void PrintTo(const Case& c, std::ostream* out) {
+void PrintTo(const WorldCase& c, std::ostream* out) {
   *out << c.world << " ranks, " << c.dtype;
 }
 
-class SyncBatchNorm : public ::testing::TestWithParam<Case> {};
+class SyncBatchNorm : public ::testing::TestWithParam<WorldCase> {};
 
 TEST_P(SyncBatchNorm, EqualsOneRankWithTheJoinedBatch) {
-  const Case c = GetParam();
+  const WorldCase c = GetParam();
   install_host();
   std::vector<at::Tensor> inputs;
   for (int rank = 0; rank < c.world; ++rank) {
@@ -107,10 +107,10 @@ TEST_P(SyncBatchNorm, EqualsOneRankWithTheJoinedBatch) {
 
 INSTANTIATE_TEST_SUITE_P(Worlds,
                          SyncBatchNorm,
-                         ::testing::Values(Case{2, at::kDouble, 1e-10},
-                                           Case{3, at::kDouble, 1e-10},
-                                           Case{2, at::kFloat, 2e-5},
-                                           Case{3, at::kFloat, 2e-5}));
+                         ::testing::Values(WorldCase{2, at::kDouble, 1e-10},
+                                           WorldCase{3, at::kDouble, 1e-10},
+                                           WorldCase{2, at::kFloat, 2e-5},
+                                           WorldCase{3, at::kFloat, 2e-5}));
 
 TEST(SyncBatchNorm, StaysAloneInEvaluationAndInAGroupOfOne) {
   install_host();

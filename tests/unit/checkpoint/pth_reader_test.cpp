@@ -19,7 +19,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
 
-const std::filesystem::path kGolden = std::filesystem::path(STRATA_SOURCE_DIR) / "tests/golden/pth";
+const std::filesystem::path kPthFolder =
+    std::filesystem::path(STRATA_SOURCE_DIR) / "tests/golden/pth";
 
 using Shape = std::vector<int64_t>;
 
@@ -111,7 +112,7 @@ class PthReaderTest : public TempDirTest {
 class OfEveryProtocol : public PthReaderTest, public testing::WithParamInterface<const char*> {};
 
 TEST_P(OfEveryProtocol, IsReadWithEveryTypeAndStride) {
-  const auto file = open_tensors(kGolden / GetParam());
+  const auto file = open_tensors(kPthFolder / GetParam());
 
   EXPECT_EQ(file->taken(), "");
   EXPECT_EQ(file->tensors().size(), 18U);
@@ -151,7 +152,7 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST_F(PthReaderTest, ReadsElementsOfAStridedTensorAcrossItsRows) {
-  const auto file = open_tensors(kGolden / "plain.pth");
+  const auto file = open_tensors(kPthFolder / "plain.pth");
   float out[5];
 
   file->read(index_of(*file, "turned"), 2, 5, out);
@@ -163,7 +164,7 @@ TEST_F(PthReaderTest, ReadsElementsOfAStridedTensorAcrossItsRows) {
 }
 
 TEST_F(PthReaderTest, TakesTheWeightsOfAnMMEngineCheckpoint) {
-  const auto file = open_tensors(kGolden / "mmengine.pth");
+  const auto file = open_tensors(kPthFolder / "mmengine.pth");
 
   EXPECT_EQ(file->taken(), "its key \"state_dict\"");
   EXPECT_THAT(shapes(*file),
@@ -193,20 +194,20 @@ TEST_F(PthReaderTest, ReadsWhatFsdpGathersIntoOneFile) {
 }
 
 TEST_F(PthReaderTest, TakesTheWeightsOfADeepSpeedFileEvenBesideATensor) {
-  const auto file = open_tensors(kGolden / "deepspeed.pth");
+  const auto file = open_tensors(kPthFolder / "deepspeed.pth");
 
   EXPECT_EQ(file->taken(), "its key \"module\"");
   EXPECT_THAT(shapes(*file), ElementsAre(Pair("weight", Shape({2}))));
 }
 
 TEST_F(PthReaderTest, KnowsAFileOfAnotherNameByItsFirstBytes) {
-  std::filesystem::copy_file(kGolden / "deepspeed.pth", dir_ / "weights");
+  std::filesystem::copy_file(kPthFolder / "deepspeed.pth", dir_ / "weights");
 
   EXPECT_EQ(open_tensors(dir_ / "weights")->taken(), "its key \"module\"");
 }
 
 TEST_F(PthReaderTest, ReadsFilesThatAnIndexNames) {
-  std::filesystem::copy_file(kGolden / "deepspeed.pth", dir_ / "pytorch_model-1.bin");
+  std::filesystem::copy_file(kPthFolder / "deepspeed.pth", dir_ / "pytorch_model-1.bin");
 
   const auto file = open_tensors(
       write("pytorch_model.bin.index.json", R"({"weight_map":{"weight":"pytorch_model-1.bin"}})"));
@@ -222,7 +223,7 @@ struct Unfit {
 class UnfitFile : public PthReaderTest, public testing::WithParamInterface<Unfit> {};
 
 TEST_P(UnfitFile, IsRefusedWithItsCause) {
-  EXPECT_THAT(refusal(kGolden / (std::string(GetParam().file) + ".pth")),
+  EXPECT_THAT(refusal(kPthFolder / (std::string(GetParam().file) + ".pth")),
               HasSubstr(GetParam().says));
 }
 
@@ -262,7 +263,7 @@ TEST_F(PthReaderTest, NamesAFileThatIsNotThere) {
 
 // Wherever it is cut, and whichever byte is another: an error or tensors, and nothing outside the file is read.
 TEST_F(PthReaderTest, RefusesEveryTruncation) {
-  const std::string whole = read(kGolden / "mmengine.pth");
+  const std::string whole = read(kPthFolder / "mmengine.pth");
   for (size_t length = 0; length < whole.size(); ++length) {
     const std::vector<std::byte> cut(reinterpret_cast<const std::byte*>(whole.data()),
                                      reinterpret_cast<const std::byte*>(whole.data()) + length);
@@ -271,7 +272,7 @@ TEST_F(PthReaderTest, RefusesEveryTruncation) {
 }
 
 TEST_F(PthReaderTest, SurvivesEveryFlippedByte) {
-  const std::string whole = read(kGolden / "plain.pth");
+  const std::string whole = read(kPthFolder / "plain.pth");
   for (size_t at = 0; at < whole.size(); ++at) {
     std::string changed = whole;
     changed[at] = static_cast<char>(~changed[at]);

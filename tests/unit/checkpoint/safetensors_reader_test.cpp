@@ -15,7 +15,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const std::filesystem::path kGolden =
+const std::filesystem::path kGoldenFile =
     std::filesystem::path(STRATA_SOURCE_DIR) / "tests/unit/checkpoint/golden.safetensors";
 
 class SafetensorsReader : public TempDirTest {
@@ -36,7 +36,7 @@ class SafetensorsReader : public TempDirTest {
 };
 
 TEST_F(SafetensorsReader, ReadsWhatAnotherProgramWrote) {
-  const SafetensorsFile file(kGolden);
+  const SafetensorsFile file(kGoldenFile);
 
   ASSERT_EQ(file.tensors().size(), 5U);
   const TensorInfo* weight = file.find("weight");
@@ -50,7 +50,7 @@ TEST_F(SafetensorsReader, ReadsWhatAnotherProgramWrote) {
 }
 
 TEST_F(SafetensorsReader, ReadsScalarsEmptyTensorsAndEscapedNames) {
-  const SafetensorsFile file(kGolden);
+  const SafetensorsFile file(kGoldenFile);
 
   int64_t steps = 0;
   std::memcpy(&steps, file.data(*file.find("steps")).data(), sizeof(steps));
@@ -62,7 +62,7 @@ TEST_F(SafetensorsReader, ReadsScalarsEmptyTensorsAndEscapedNames) {
 }
 
 TEST_F(SafetensorsReader, MovesWithItsMapping) {
-  SafetensorsFile first(kGolden);
+  SafetensorsFile first(kGoldenFile);
   const std::byte* const before = first.data(*first.find("half")).data();
 
   const SafetensorsFile second(std::move(first));
@@ -101,7 +101,7 @@ TEST_F(SafetensorsReader, RefusesAnEmptyFile) {
 }
 
 TEST_F(SafetensorsReader, RefusesATruncatedFileAndNamesTheTensor) {
-  const std::string whole = read(kGolden);
+  const std::string whole = read(kGoldenFile);
   const auto path = write("cut", whole.substr(0, whole.size() - 1));
 
   EXPECT_THAT(error_of([&] { const SafetensorsFile file(path); }).message(),

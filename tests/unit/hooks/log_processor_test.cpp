@@ -249,7 +249,7 @@ TEST(DurationText, IsPythonsTimedelta) {
   EXPECT_EQ(duration_text(std::nan("")), "0:00:00");
 }
 
-std::string refusal(const std::string& toml) {
+std::string processor_refusal(const std::string& toml) {
   const config::Value table = config::parse_toml(toml, "run.toml");
   try {
     parse_log_options(&table);
@@ -261,23 +261,24 @@ std::string refusal(const std::string& toml) {
 }
 
 TEST(LogOptions, NameTheKeyThatIsWrong) {
-  EXPECT_THAT(refusal("windowsize = 3"),
+  EXPECT_THAT(processor_refusal("windowsize = 3"),
               HasSubstr("run.toml:1:1: unknown key \"windowsize\" in log_processor; did you"));
-  EXPECT_THAT(refusal("window_size = 0"), HasSubstr("window_size must be 1 or more"));
-  EXPECT_THAT(refusal("num_digits = -1"), HasSubstr("num_digits must be 0 to 17"));
-  EXPECT_THAT(refusal("mean_pattern = '('"), HasSubstr("no regular expression"));
-  EXPECT_THAT(refusal("type = 'MyProcessor'"), HasSubstr("there is no \"MyProcessor\""));
+  EXPECT_THAT(processor_refusal("window_size = 0"), HasSubstr("window_size must be 1 or more"));
+  EXPECT_THAT(processor_refusal("num_digits = -1"), HasSubstr("num_digits must be 0 to 17"));
+  EXPECT_THAT(processor_refusal("mean_pattern = '('"), HasSubstr("no regular expression"));
+  EXPECT_THAT(processor_refusal("type = 'MyProcessor'"), HasSubstr("there is no \"MyProcessor\""));
 }
 
 TEST(LogOptions, RefuseCustomCfgThatCannotWork) {
-  EXPECT_THAT(refusal("custom_cfg = [{data_src = 'a'}, {data_src = 'a'}]"),
+  EXPECT_THAT(processor_refusal("custom_cfg = [{data_src = 'a'}, {data_src = 'a'}]"),
               HasSubstr("under \"a\""));
-  EXPECT_THAT(refusal("custom_cfg = [{data_src = 'a', method_name = 'sum'}]"),
+  EXPECT_THAT(processor_refusal("custom_cfg = [{data_src = 'a', method_name = 'sum'}]"),
               HasSubstr("not \"sum\""));
-  EXPECT_THAT(refusal("custom_cfg = [{data_src = 'a', window_size = 'all'}]"),
+  EXPECT_THAT(processor_refusal("custom_cfg = [{data_src = 'a', window_size = 'all'}]"),
               HasSubstr("\"global\", not \"all\""));
-  EXPECT_THAT(refusal("by_epoch = false\ncustom_cfg = [{data_src = 'a', window_size = 'epoch'}]"),
-              HasSubstr("cannot go with by_epoch = false"));
+  EXPECT_THAT(
+      processor_refusal("by_epoch = false\ncustom_cfg = [{data_src = 'a', window_size = 'epoch'}]"),
+      HasSubstr("cannot go with by_epoch = false"));
 }
 
 }  // namespace

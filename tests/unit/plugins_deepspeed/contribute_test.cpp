@@ -6,14 +6,14 @@
 namespace strata::deepspeed {
 namespace {
 
-constexpr BatchFacts kEightOnTwo{8, 2};
+constexpr BatchFacts kBatchEightOnTwo{8, 2};
 
 /// "key = value", "(yields)" behind those that do; loss scale and clipping included.
 std::vector<std::string> contributed(const Loaded& loaded,
                                      std::vector<std::string>* notes = nullptr) {
   std::vector<std::string> said;
   std::vector<std::string> out;
-  for (const Contribution& c : contributions(loaded, kEightOnTwo, said)) {
+  for (const Contribution& c : contributions(loaded, kBatchEightOnTwo, said)) {
     out.push_back(c.key + " = " + c.toml + (c.yields ? " (yields)" : ""));
   }
   if (notes != nullptr) {
@@ -25,7 +25,7 @@ std::vector<std::string> contributed(const Loaded& loaded,
 /// The value of one key; empty when it is not contributed.
 std::string value_of(const Loaded& loaded, const std::string& key) {
   std::vector<std::string> notes;
-  for (const Contribution& c : contributions(loaded, kEightOnTwo, notes)) {
+  for (const Contribution& c : contributions(loaded, kBatchEightOnTwo, notes)) {
     if (c.key == key) {
       return c.toml;
     }
@@ -182,7 +182,7 @@ TEST(DeepSpeedContributions, ComeFromWhereTheyWereWritten) {
   std::vector<std::string> notes;
   const auto all =
       contributions(json("{\n\"optimizer\": {\"type\": \"Adam\"},\n\"gradient_clipping\": 2}"),
-                    kEightOnTwo,
+                    kBatchEightOnTwo,
                     notes);
 
   ASSERT_EQ(all.size(), 2);

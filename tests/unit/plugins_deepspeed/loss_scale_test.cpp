@@ -35,7 +35,7 @@ struct Wrapped : WrappedIn {
   int skipped = 0;
 };
 
-std::string refusal(const std::string& keys) {
+std::string wrapper_refusal(const std::string& keys) {
   return error_of([&] { const Wrapped wrapped(keys); });
 }
 
@@ -277,18 +277,20 @@ TEST(DeepSpeedLossScale, WithoutOneThereIsNothingToSave) {
 }
 
 TEST(DeepSpeedWrapperConfig, RefusalsNameTheKeyAndItsPlace) {
-  EXPECT_THAT(refusal("fp16 = { loss_scale = -1 }"), HasSubstr("test.toml:1"));
-  EXPECT_THAT(refusal("fp16 = { loss_scale_window = 0 }"), HasSubstr("fp16.loss_scale_window = 0"));
-  EXPECT_THAT(refusal("fp16 = { hysteresis = 0 }"), HasSubstr("fp16.hysteresis = 0"));
-  EXPECT_THAT(refusal("fp16 = { min_loss_scale = 0 }"), HasSubstr("fp16.min_loss_scale = 0"));
-  EXPECT_THAT(refusal("fp16 = { min_loss_scale_warnings = -2 }"),
+  EXPECT_THAT(wrapper_refusal("fp16 = { loss_scale = -1 }"), HasSubstr("test.toml:1"));
+  EXPECT_THAT(wrapper_refusal("fp16 = { loss_scale_window = 0 }"),
+              HasSubstr("fp16.loss_scale_window = 0"));
+  EXPECT_THAT(wrapper_refusal("fp16 = { hysteresis = 0 }"), HasSubstr("fp16.hysteresis = 0"));
+  EXPECT_THAT(wrapper_refusal("fp16 = { min_loss_scale = 0 }"),
+              HasSubstr("fp16.min_loss_scale = 0"));
+  EXPECT_THAT(wrapper_refusal("fp16 = { min_loss_scale_warnings = -2 }"),
               HasSubstr("min_loss_scale_warnings"));
-  EXPECT_THAT(refusal("fp16 = {}\nbf16 = {}"), HasSubstr("both fp16 and bf16"));
-  EXPECT_THAT(refusal("accumulative_counts = 0"), HasSubstr("accumulative_counts"));
+  EXPECT_THAT(wrapper_refusal("fp16 = {}\nbf16 = {}"), HasSubstr("both fp16 and bf16"));
+  EXPECT_THAT(wrapper_refusal("accumulative_counts = 0"), HasSubstr("accumulative_counts"));
 }
 
 TEST(DeepSpeedWrapperConfig, AFixedScaleDoesNotReadTheRest) {
-  EXPECT_EQ(refusal("fp16 = { loss_scale = 2, hysteresis = 0 }"), "");
+  EXPECT_EQ(wrapper_refusal("fp16 = { loss_scale = 2, hysteresis = 0 }"), "");
 }
 
 }  // namespace

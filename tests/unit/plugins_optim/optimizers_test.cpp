@@ -14,8 +14,8 @@ namespace {
 using Real = long double;
 
 /// One parameter, its gradient and its states.
-struct Problem {
-  Problem(int64_t n, int32_t value_dtype, int32_t grad_dtype)
+struct Update {
+  Update(int64_t n, int32_t value_dtype, int32_t grad_dtype)
       : count(n),
         value(n, value_dtype),
         grad(n, grad_dtype),
@@ -100,8 +100,8 @@ class Optimizers : public testing::TestWithParam<Types> {
   void expect_reference(const border::Object<strata_optimizer_api>& optimizer,
                         const Reference& reference) {
     for (int64_t n = 1; n <= 67; ++n) {
-      Problem problem(n, GetParam().value, GetParam().grad);
-      Problem before = problem;
+      Update problem(n, GetParam().value, GetParam().grad);
+      Update before = problem;
 
       for (int step = 1; step <= 3; ++step) {
         update(optimizer, {problem.chunk(0, n, step)});
@@ -120,12 +120,12 @@ class Optimizers : public testing::TestWithParam<Types> {
 
   void expect_same_bits_when_cut(const border::Object<strata_optimizer_api>& optimizer) {
     const int64_t n = 67;
-    Problem whole(n, GetParam().value, GetParam().grad);
+    Update whole(n, GetParam().value, GetParam().grad);
     for (int step = 1; step <= 3; ++step) {
       update(optimizer, {whole.chunk(0, n, step)});
     }
     for (int64_t cut = 1; cut < n; ++cut) {
-      Problem parts(n, GetParam().value, GetParam().grad);
+      Update parts(n, GetParam().value, GetParam().grad);
       for (int step = 1; step <= 3; ++step) {
         update(optimizer, {parts.chunk(0, cut, step), parts.chunk(cut, n, step)});
       }
@@ -171,8 +171,8 @@ INSTANTIATE_TEST_SUITE_P(Types,
 TEST(OptimizerBlocks, LongChunksOfHalvesPassThroughSeveralBlocks) {
   OptimPlugin plugin("optimizer_adam");
   const auto optimizer = plugin.create<strata_optimizer_api>("AdamW");
-  Problem whole(2500, STRATA_BF16, STRATA_BF16);
-  Problem parts = whole;
+  Update whole(2500, STRATA_BF16, STRATA_BF16);
+  Update parts = whole;
 
   update(optimizer, {whole.chunk(0, 2500, 1)});
   update(optimizer, {parts.chunk(0, 700, 1), parts.chunk(700, 2500, 1)});
@@ -183,7 +183,7 @@ TEST(OptimizerBlocks, LongChunksOfHalvesPassThroughSeveralBlocks) {
 TEST(OptimizerScale, GradScaleMultipliesGradientsFirst) {
   OptimPlugin plugin("optimizer_sgd");
   const auto optimizer = plugin.create<strata_optimizer_api>("SGD", "lr = 0.5");
-  Problem problem(1, STRATA_F32, STRATA_F32);
+  Update problem(1, STRATA_F32, STRATA_F32);
   write_element(problem.value.at(0), STRATA_F32, 1.0);
   write_element(problem.grad.at(0), STRATA_F32, 3.0);
 
@@ -233,7 +233,7 @@ TEST(OptimizerConfig, OtherLibrariesNamesOfAdamHaveTheirDefaults) {
 TEST(OptimizerConfig, OtherLibrariesNamesOfAdamAreAdamWOrAdamByTheirMode) {
   OptimPlugin plugin("optimizer_adam");
   const auto after_three = [&](const char* type, const char* toml) {
-    Problem problem(67, STRATA_F32, STRATA_F32);
+    Update problem(67, STRATA_F32, STRATA_F32);
     const auto optimizer = plugin.create<strata_optimizer_api>(type, toml);
     for (int step = 1; step <= 3; ++step) {
       update(optimizer, {problem.chunk(0, 67, step)});

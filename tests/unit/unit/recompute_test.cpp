@@ -7,8 +7,8 @@
 namespace strata::unit {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 Unit unit(const char* type, int32_t parent, std::vector<int32_t> params = {}) {
   return {type, type, parent, std::move(params), {}};

@@ -19,7 +19,7 @@ at::Tensor megabytes(int64_t n) {
   return at::empty({n * kMiB}, at::TensorOptions().dtype(at::kByte));
 }
 
-class TensorMemory : public testing::Test {
+class TensorMemory : public ::testing::Test {
  protected:
   TensorMemory() { track_tensor_memory(); }
 
