@@ -5,9 +5,10 @@
 #   test        all tests
 #   bench       the benchmarks, beside PyTorch's own (docs/benchmarks.md)
 #   fuzz        the readers of untrusted files, five minutes each (FUZZ_SECONDS=n; clang)
+#   sanitize    the unit tests under the address, undefined-behaviour and thread sanitizers
 #   lint        format and lint, with the pinned tools
 # JOBS=n sets how many files are compiled at a time. Torch_DIR or CMAKE_PREFIX_PATH names a LibTorch of your own.
-.PHONY: help setup build quickstart test bench fuzz lint
+.PHONY: help setup build quickstart test bench fuzz sanitize lint
 
 help:
 	@sed -n 's/^#   / /p' Makefile
@@ -31,5 +32,8 @@ bench: build
 fuzz: setup
 	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),300)
 
-lint: build
+sanitize: setup
+	@scripts/sanitize.sh
+
+lint: setup
 	@scripts/lint.sh

@@ -27,7 +27,7 @@ if(STRATA_WERROR)
 endif()
 
 if(STRATA_SANITIZE)
-  add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer -g)
+  add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${STRATA_SANITIZE})
 endif()
 

@@ -6,6 +6,8 @@
 #   DEPENDS      plugins and programs it loads or starts while running
 #   OWN_MAIN     it has a main() of its own
 #   ONE_PROCESS  ctest runs the whole program as one test: for many small tests behind a slow start
+# A test has, beside LABELS, the name of its folder below tests/ as a label (unit, parity, ranks, …), and the target
+# <folder>_tests builds all programs of one: `ctest -L '^unit$'`, `ninja unit_tests`.
 # A test knows STRATA_SOURCE_DIR, STRATA_BINARY_DIR and STRATA_PLUGIN_DIR as string literals.
 include(GoogleTest)
 
@@ -19,7 +21,15 @@ function(strata_add_test)
     set(arg_TIMEOUT 120)
   endif()
 
+  file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}/tests" "${CMAKE_CURRENT_SOURCE_DIR}")
+  string(REGEX REPLACE "/.*" "" folder "${folder}")
+  list(APPEND arg_LABELS ${folder})
+
   add_executable(${arg_NAME} ${arg_SOURCES})
+  if(NOT TARGET ${folder}_tests)
+    add_custom_target(${folder}_tests)
+  endif()
+  add_dependencies(${folder}_tests ${arg_NAME})
   set(main GTest::gtest_main)
   if(arg_OWN_MAIN)
     set(main "")

@@ -4,14 +4,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$root"
 
-# A file with LibTorch's headers takes up to 2 GB of memory to compile: as many jobs as both cores and memory allow.
-jobs=${JOBS:-}
-if [[ -z $jobs ]]; then
-  cores=$(nproc)
-  memory=$(awk '/MemAvailable/ {print int($2 / 2000000)}' /proc/meminfo)
-  jobs=$((memory < cores ? (memory > 0 ? memory : 1) : cores))
-fi
-
+jobs=${JOBS:-$(build_jobs)}
 [[ -f build/build.ninja ]] || {
   say "configuring build/"
   cmake --preset release

@@ -14,3 +14,11 @@ set_done() {
 
 # digest FILE…: one number for the content of all.
 digest() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+# A file with LibTorch's headers takes up to 2 GB of memory to compile: as many jobs as both cores and memory allow.
+build_jobs() {
+  local cores memory
+  cores=$(nproc)
+  memory=$(awk '/MemAvailable/ {print int($2 / 2000000)}' /proc/meminfo)
+  echo $((memory < cores ? (memory > 0 ? memory : 1) : cores))
+}
