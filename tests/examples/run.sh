@@ -113,7 +113,7 @@ case $step in
     rm -rf "$scratch" && mkdir -p "$scratch/plugins"
     export XDG_DATA_HOME=$scratch # no plugins of the user's
     unset STRATA_PLUGIN_PATH
-    for folder in "$examples"/0[23]_* "$prefix"/share/strata/templates/*; do
+    for folder in "$examples"/0[23]_* "$prefix"/share/strata/templates/c{,pp}; do
       build "$folder"
     done
     run_hooks
