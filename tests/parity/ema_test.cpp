@@ -241,7 +241,8 @@ TEST(Ema, IsWhatAPredictionSeesInsideAnAccumulationWindow) {
       R"({ type = "FSDPStrategy", model_wrapper = { auto_wrap_policy = "always_wrap_policy", no_sync = false } })",
       true);
   for (const Mode& mode : all_modes(2)) {
-    const bool other_order = mode.name == "Zero2" || mode.name == "Zero3";
+    const bool other_order = mode.name == "Zero2" || mode.name == "Zero3" ||
+                             mode.name == "LowLevelZero2" || mode.name.starts_with("Gemini");
     EXPECT_TRUE(at::equal(prediction(mode.strategy, true), other_order ? ranks_first : expected))
         << mode.name;
   }
