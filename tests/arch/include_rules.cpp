@@ -84,6 +84,16 @@ std::optional<std::string> tier_of(fs::path folder, const fs::path& root) {
   return std::nullopt;
 }
 
+// plugins/<kind>/<name> of a file somewhere below it.
+fs::path plugin_folder(const fs::path& file) {
+  fs::path out;
+  int parts = 0;
+  for (auto it = file.begin(); it != file.end() && parts < 3; ++it, ++parts) {
+    out /= *it;
+  }
+  return out;
+}
+
 }  // namespace
 
 Source parse_source(const fs::path& path, const std::string& content) {
@@ -142,7 +152,8 @@ Problems plugin_includes(const Source& source, const fs::path& root) {
   Problems out;
   for (const Include& include : source.includes) {
     const bool own = include.quoted && include.path.find("..") == std::string::npos &&
-                     fs::exists(root / source.path.parent_path() / include.path);
+                     (fs::exists(root / source.path.parent_path() / include.path) ||
+                      fs::exists(root / plugin_folder(source.path) / include.path));
     const std::string folder = first_part(include.path);
     if (folder == "strata" ? !include.quoted : include.quoted && !own) {
       out.push_back(at(source, include, "is neither \"strata/…\" nor a file of this plugin"));

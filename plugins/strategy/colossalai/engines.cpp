@@ -1,6 +1,6 @@
 // Which engine the settings get.
 #include "engine.hpp"
-#include "gemini.hpp"
+#include "gemini/gemini.hpp"
 #include "low_level_zero.hpp"
 
 namespace strata::colossalai {

@@ -6,7 +6,7 @@
 
 #include "strata/cpp/memory.hpp"
 
-#include "../settings.hpp"
+#include "settings.hpp"
 
 namespace strata::colossalai {
 

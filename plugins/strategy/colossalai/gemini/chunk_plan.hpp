@@ -6,7 +6,7 @@
 
 #include "strata/cpp/strategy.hpp"
 
-#include "../settings.hpp"
+#include "settings.hpp"
 
 namespace strata::colossalai {
 
