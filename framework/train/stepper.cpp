@@ -95,7 +95,7 @@ void Stepper::update(IterReport& report) {
   parts_.strategy.call(&strata_strategy_api::pre_step, ctx);
   parts_.updater->begin_step();
   parts_.wrapper->call(&strata_optim_wrapper_api::step, ctx, &report.result);
-  ctx_.flags |= report.result.skipped != 0 ? STRATA_CTX_SKIPPED : 0U;
+  ctx_.flags |= report.result.skipped != 0 ? uint32_t{STRATA_CTX_SKIPPED} : 0U;
   parts_.strategy.call(&strata_strategy_api::post_step, ctx);
   ctx_.flags &= ~uint32_t{STRATA_CTX_SKIPPED};
   parts_.model.zero_grad();

@@ -126,6 +126,18 @@ TEST(Gemini, ForesightAndDelaysChangeNothing) {
   }
 }
 
+// What comes next may still be on its way out: its gradients are being reduced.
+TEST(Gemini, ForesightWhileUnitsAreRecomputedChangesNothing) {
+  for (const int chunk : {1, 700, 2000}) {
+    EngineRun run = run_of("{ type = \"DDPStrategy\" }", 2);
+    run.backend = "gloo";
+    run.more = "activation_checkpointing = { type = \"full\" }\n";
+    const EngineResult expected = run_engine(run);
+    run.strategy = gemini("max_prefetch = 4", chunk);
+    expect_equal(run_engine(run), expected, std::to_string(chunk));
+  }
+}
+
 // Chunks have lost their values to gradients when the second micro-batch begins.
 TEST(Gemini, AccumulatesWithAndWithoutMemoryForIt) {
   EngineRun other =

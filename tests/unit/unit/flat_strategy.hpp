@@ -116,16 +116,16 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     for (const FlatUnit& u : units_) {
       auto mine = segments_of_shard(u);
       std::erase_if(mine, [&](const strata_segment& s) { return !trainable(s.param); });
-      out.put({u.value.c(),
-               u.grad.c(),
-               0,
-               0,
-               u.shard,
-               STRATA_F32,
-               STRATA_F32,
-               mine.data(),
-               mine.size(),
-               world_size_ > 1 ? Group::world(runtime()).c() : nullptr});
+      strata_optim_view view{};
+      view.value = u.value.c();
+      view.grad = u.grad.c();
+      view.numel = u.shard;
+      view.value_dtype = STRATA_F32;
+      view.grad_dtype = STRATA_F32;
+      view.segments = mine.data();
+      view.n_segments = mine.size();
+      view.group = world_size_ > 1 ? Group::world(runtime()).c() : nullptr;
+      out.put(view);
     }
   }
 

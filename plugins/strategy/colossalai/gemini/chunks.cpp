@@ -162,7 +162,7 @@ void Chunks::look_ahead() {
   for (const int32_t unit : order_.upcoming()) {
     for (const int32_t id : needs(unit)) {
       Chunk& chunk = at(id);
-      if (chunk.whole()) {
+      if (chunk.whole() || chunk.holds_gradients() || chunk.reducing()) {
         continue;
       }
       const std::array<int32_t, 1> wanted = {id};
