@@ -125,9 +125,9 @@ void CheckpointReader::verify_chunk(const IndexedTensor& tensor, const Chunk& ch
               [&](std::span<const std::byte> bytes) { hash.add(bytes); });
   if (hash.value() != chunk.hash) {
     refuse_file(file.path(),
-           chunk_key(tensor, chunk),
-           " is damaged: it does not have the checksum ",
-           hash_text(chunk.hash));
+                chunk_key(tensor, chunk),
+                " is damaged: it does not have the checksum ",
+                hash_text(chunk.hash));
   }
 }
 
