@@ -53,16 +53,15 @@ class TakingStrategy final : public Strategy {
   }
 
   void optim_views(const OptimViewSink& out) override {
-    out.put({values_.c(),
-             grads_.c(),
-             0,
-             0,
-             end_,
-             STRATA_F32,
-             STRATA_F32,
-             places_.data(),
-             places_.size(),
-             nullptr});
+    strata_optim_view view{};
+    view.value = values_.c();
+    view.grad = grads_.c();
+    view.numel = end_;
+    view.value_dtype = STRATA_F32;
+    view.grad_dtype = STRATA_F32;
+    view.segments = places_.data();
+    view.n_segments = places_.size();
+    out.put(view);
   }
 
   void unit_grads_ready(int32_t unit, int32_t, const strata_step_ctx&) override {
