@@ -28,6 +28,8 @@ endif()
 
 if(STRATA_SANITIZE)
   add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer -g1)
+  # GCC's manual: with sanitizers this one warns of what is initialised (std::regex is an example).
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   add_link_options(-fsanitize=${STRATA_SANITIZE})
 endif()
 
