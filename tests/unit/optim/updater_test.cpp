@@ -283,7 +283,7 @@ TEST(Updater, AStrategyThatComputesTheNormFindsTheFactorInTheGradients) {
 TEST(Updater, TheHostWritesCopiesForAnOptimizerThatDoesNot) {
   Rig s;
   strata_buffer halves;
-  halves.bytes.assign(2 + 9 * 2, std::byte{0xEE});
+  halves.bytes.assign(2 + 2 * static_cast<size_t>(s.view.view.c.numel), std::byte{0xEE});
   s.view.view.c.copy = &halves;
   s.view.view.c.copy_offset = 2;
   s.view.view.c.copy_dtype = STRATA_BF16;
