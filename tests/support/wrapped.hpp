@@ -70,4 +70,22 @@ struct WrappedIn {
   border::Object<strata_optim_wrapper_api> object;
 };
 
+/// One with a loss scale.
+struct ScaledWrapped : WrappedIn {
+  using WrappedIn::WrappedIn;
+
+  /// The scale after each of these updates; 'O' is one that overflows.
+  std::vector<double> scales(const std::string& updates) {
+    std::vector<double> out;
+    for (const char update : updates) {
+      run.found_inf = update == 'O';
+      skipped += step().skipped;
+      out.push_back(loss_factor());
+    }
+    return out;
+  }
+
+  int skipped = 0;
+};
+
 }  // namespace strata::test

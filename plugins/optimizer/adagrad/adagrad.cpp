@@ -7,6 +7,7 @@
 #include "strata/abi.h"
 #include "strata/cpp/optim.hpp"
 #include "strata/kit/element_blocks.hpp"
+#include "strata/kit/optimizer_checks.hpp"
 
 namespace {
 
@@ -111,11 +112,7 @@ struct DeepSpeedCpuAdagrad : Adagrad {
       throw strata::config_error(
           "", "amsgrad is of Adam: Adagrad's sum never falls; leave it out, or take AdamW");
     }
-    if (!config.fp32_optimizer_states) {
-      throw strata::config_error("",
-                                 "fp32_optimizer_states = false is not supported: states are fp32 "
-                                 "for half-precision parameters; leave it out");
-    }
+    strata::kit::check_fp32_states(config.fp32_optimizer_states);
   }
 };
 

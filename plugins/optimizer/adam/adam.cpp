@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "strata/kit/element_blocks.hpp"
+#include "strata/kit/optimizer_checks.hpp"
 
 #include "adam_loop.hpp"
 
@@ -14,14 +15,7 @@ namespace {
 enum { kLr, kWeightDecay, kBeta1, kBeta2, kEps };
 
 void check_settings(const AdamSettings& c) {
-  if (c.betas.size() != 2) {
-    throw config_error("", "betas wants two numbers, has ", c.betas.size());
-  }
-  for (const double beta : c.betas) {
-    if (!(beta >= 0 && beta < 1)) {
-      throw config_error("", "betas must lie in [0, 1), one is ", beta);
-    }
-  }
+  kit::check_betas(c.betas);
   if (!(c.lr >= 0) || !(c.eps >= 0) || !(c.weight_decay >= 0)) {
     throw config_error("",
                        "lr, eps and weight_decay must not be negative, are ",

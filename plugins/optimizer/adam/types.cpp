@@ -4,6 +4,7 @@
 #include <string>
 
 #include "strata/abi.h"
+#include "strata/kit/optimizer_checks.hpp"
 
 #include "adam.hpp"
 
@@ -79,12 +80,7 @@ struct FusedAdam : AdamBase {
 
 struct DeepSpeedCpuAdam : AdamBase {
   explicit DeepSpeedCpuAdam(const DeepSpeedCpuConfig& config) : AdamBase(config) {
-    if (!config.fp32_optimizer_states) {
-      throw strata::config_error(
-          "",
-          "fp32_optimizer_states = false is not supported: states are fp32 for half-precision "
-          "parameters; leave it out");
-    }
+    strata::kit::check_fp32_states(config.fp32_optimizer_states);
   }
 };
 

@@ -5,6 +5,7 @@
 
 #include "strata/abi.h"
 #include "strata/cpp/optim.hpp"
+#include "strata/kit/optimizer_checks.hpp"
 
 #include "lamb_loop.hpp"
 
@@ -50,14 +51,7 @@ enum { kLr, kWeightDecay, kBeta1, kBeta2, kEps, kHypers };
 enum { kValues, kDirections, kSums };
 
 void check(const LambConfig& c) {
-  if (c.betas.size() != 2) {
-    throw strata::config_error("", "betas wants two numbers, has ", c.betas.size());
-  }
-  for (const double beta : c.betas) {
-    if (!(beta >= 0 && beta < 1)) {
-      throw strata::config_error("", "betas must lie in [0, 1), one is ", beta);
-    }
-  }
+  strata::kit::check_betas(c.betas);
   if (!(c.lr >= 0) || !(c.eps >= 0) || !(c.weight_decay >= 0)) {
     throw strata::config_error("",
                                "lr, eps and weight_decay must not be negative, are ",

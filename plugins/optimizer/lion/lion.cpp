@@ -6,6 +6,7 @@
 #include "strata/abi.h"
 #include "strata/cpp/optim.hpp"
 #include "strata/kit/element_blocks.hpp"
+#include "strata/kit/optimizer_checks.hpp"
 
 namespace {
 
@@ -96,14 +97,7 @@ class Lion : public strata::Optimizer {
 
  private:
   static void check(const LionConfig& c) {
-    if (c.betas.size() != 2) {
-      throw strata::config_error("", "betas wants two numbers, has ", c.betas.size());
-    }
-    for (const double beta : c.betas) {
-      if (!(beta >= 0 && beta < 1)) {
-        throw strata::config_error("", "betas must lie in [0, 1), one is ", beta);
-      }
-    }
+    strata::kit::check_betas(c.betas);
     if (!(c.lr >= 0) || !(c.weight_decay >= 0)) {
       throw strata::config_error(
           "", "lr and weight_decay must not be negative, are ", c.lr, ", ", c.weight_decay);
@@ -116,11 +110,7 @@ class Lion : public strata::Optimizer {
 
 struct DeepSpeedCpuLion : Lion {
   explicit DeepSpeedCpuLion(const DeepSpeedLionConfig& config) : Lion(config) {
-    if (!config.fp32_optimizer_states) {
-      throw strata::config_error("",
-                                 "fp32_optimizer_states = false is not supported: states are fp32 "
-                                 "for half-precision parameters; leave it out");
-    }
+    strata::kit::check_fp32_states(config.fp32_optimizer_states);
   }
 };
 

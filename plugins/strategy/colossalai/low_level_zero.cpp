@@ -8,14 +8,10 @@ namespace strata::colossalai {
 
 kit::ParamPlacement LowLevelZero::placement(const strata_param_desc& param,
                                             const kit::Mesh& mesh) const {
-  const bool whole_precision = config_.precision == STRATA_F32;
   kit::ParamPlacement out;
   out.mesh = &mesh;
-  out.value_dtype = whole_precision ? param.dtype : config_.precision;
-  out.master_dtype = param.dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32;
-  if (!config_.master_weights) {
-    out.master_dtype = out.value_dtype;
-  }
+  out.value_dtype = value_dtype(config_, param);
+  out.master_dtype = master_dtype(config_, param);
   out.reduce_dtype = config_.communication_dtype.value_or(out.value_dtype);
   out.grad_dtype = config_.stage == 1 ? out.reduce_dtype : out.value_dtype;
   return out;

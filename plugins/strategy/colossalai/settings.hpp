@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "strata/abi/strategy.h"
 #include "strata/cpp/host.hpp"
 
 namespace strata::colossalai {
@@ -35,6 +36,19 @@ struct STRATA_HIDDEN Common {
 
   std::vector<std::string> notes;  // one line for each key that is accepted without effect
 };
+
+/// The dtype that a parameter computes in.
+STRATA_HIDDEN inline int32_t value_dtype(const Common& config, const strata_param_desc& param) {
+  return config.precision == STRATA_F32 ? param.dtype : config.precision;
+}
+
+/// The dtype that the optimizer updates it in.
+STRATA_HIDDEN inline int32_t master_dtype(const Common& config, const strata_param_desc& param) {
+  if (!config.master_weights) {
+    return value_dtype(config, param);
+  }
+  return param.dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32;
+}
 
 /// `plugin = {type = "LowLevelZeroPlugin"}`: ZeRO stage 1 or 2.
 struct STRATA_HIDDEN LowLevelZeroConfig : Common {

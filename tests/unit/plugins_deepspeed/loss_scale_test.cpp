@@ -17,22 +17,9 @@ using testing::IsEmpty;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-struct Wrapped : WrappedIn {
+struct Wrapped : ScaledWrapped {
   explicit Wrapped(const std::string& keys = {})
-      : WrappedIn("optim_wrapper_deepspeed", "DeepSpeedOptimWrapper", keys, 0, STRATA_CPU) {}
-
-  /// The scale after each of these updates; 'O' is one that overflows.
-  std::vector<double> scales(const std::string& updates) {
-    std::vector<double> out;
-    for (const char update : updates) {
-      run.found_inf = update == 'O';
-      skipped += step().skipped;
-      out.push_back(loss_factor());
-    }
-    return out;
-  }
-
-  int skipped = 0;
+      : ScaledWrapped("optim_wrapper_deepspeed", "DeepSpeedOptimWrapper", keys, 0, STRATA_CPU) {}
 };
 
 std::string wrapper_refusal(const std::string& keys) {

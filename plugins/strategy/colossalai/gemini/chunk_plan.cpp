@@ -13,13 +13,6 @@ int64_t elements(double mega) {
   return std::max<int64_t>(1, std::llround(mega * 1048576));
 }
 
-int32_t master_dtype(const GeminiConfig& config, const strata_param_desc& param) {
-  if (!config.master_weights) {
-    return value_dtype(config, param);
-  }
-  return param.dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32;
-}
-
 void cut(const ModelView& model,
          const GeminiConfig& config,
          int32_t ranks,
@@ -107,10 +100,6 @@ void plan_unit(const ModelView& model,
 }
 
 }  // namespace
-
-int32_t value_dtype(const Common& config, const strata_param_desc& param) {
-  return config.precision == STRATA_F32 ? param.dtype : config.precision;
-}
 
 ChunkPlan plan_chunks(const ModelView& model, const GeminiConfig& config, int32_t ranks) {
   ChunkPlan plan;

@@ -39,9 +39,6 @@ struct STRATA_HIDDEN ChunkPlan {
   bool keep_gathered = false;                // as chunk_config_dict says
 };
 
-/// The dtype that a parameter computes in.
-int32_t value_dtype(const Common& config, const strata_param_desc& param);
-
 /// Trainable parameters in order of declaration fill chunks of the size that `config` gives or the search finds, for
 /// chunks cut over so many ranks. The same on all ranks.
 ChunkPlan plan_chunks(const ModelView& model, const GeminiConfig& config, int32_t ranks);
