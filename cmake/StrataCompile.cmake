@@ -30,6 +30,9 @@ if(STRATA_SANITIZE)
   add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer -g1)
   # GCC's manual: with sanitizers this one warns of what is initialised (std::regex is an example).
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  if(STRATA_SANITIZE STREQUAL "thread")
+    add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-tsan>)  # LibTorch's headers have fences, which it cannot see
+  endif()
   add_link_options(-fsanitize=${STRATA_SANITIZE})
 endif()
 
