@@ -13,6 +13,7 @@ from harness import CONFIGS, PEERS, Figure, result_of, run
 
 CONFIG = CONFIGS / "gpt2.toml"
 SAVES = 3
+LOADS = 3  # from the disk, whose speed changes while one looks: before each fio has its turn
 SAVED = re.compile(r"is on the disk: .* in ([\d.]+) s, for ([\d.]+) s of which training waited")
 LOADED = re.compile(r"(?:weights|state) loaded in ([\d.]+) s")
 VERIFIED = re.compile(r"as they were written \(([\d.]+) s\)")
@@ -26,6 +27,7 @@ class Ours:
     saves: list  # seconds, the first one and those that follow
     stalls: list
     load_disk: float
+    fio_disk: float  # reads the same files, at the same time
     load_cache: float
     peak_mib: float  # of a run that loads and ends
     states_mib: float  # of the model: values, gradients, optimizer
@@ -60,12 +62,18 @@ def ours(bench, folder):
         found = run([*train, f"{hook}.save_last=false", "resume=true"], memory=True)
         return float(verified[1]) + sum(map(float, LOADED.findall(found.output))), found
 
-    from_disk, _ = load(cached=False)
+    disk = []
+    for _ in range(LOADS):
+        in_cache(last, False)
+        files = ":".join(str(file) for file in last.glob("*.safetensors"))
+        limit = fio("read", f"--filename={files}", "--readonly", "--file_service_type=sequential")
+        disk.append((limit, load(cached=False)[0]))
     from_cache, resumed = load(cached=True)
     return Ours(
         [seconds for seconds, _ in saved],
         [stall for _, stall in saved],
-        from_disk,
+        statistics.median(seconds for _, seconds in disk),
+        statistics.median(limit for limit, _ in disk),
         from_cache,
         resumed.peak_mib,
         float(STATES.search(resumed.output)[1]) * 1024,
@@ -76,18 +84,11 @@ def peer(bench, folder):
     return result_of(run([bench.python, PEERS / "checkpoint_peer.py", folder]).output)
 
 
-def disk(folder, size):
-    """Seconds of writing and of reading so many bytes, past the page cache."""
-    file = folder / "fio"
-
-    def seconds(how):
-        options = [f"--filename={file}", f"--size={size}", "--bs=4M", "--direct=1", "--end_fsync=1", "--ioengine=psync"]
-        output = run(["fio", "--name=disk", f"--rw={how}", *options, "--output-format=json"]).output
-        return json.loads(output[output.index("{") :])["jobs"][0]["job_runtime"] / 1e3
-
-    found = seconds("write"), seconds("read")
-    file.unlink()
-    return found
+def fio(how, *options):
+    """Seconds of reading or writing past the page cache."""
+    same = ["--bs=4M", "--direct=1", "--end_fsync=1", "--ioengine=psync", "--output-format=json"]
+    output = run(["fio", "--name=disk", f"--rw={how}", *options, *same]).output
+    return json.loads(output[output.index("{") :])["jobs"][0]["job_runtime"] / 1e3
 
 
 def one_round(bench, number):
@@ -98,15 +99,15 @@ def one_round(bench, number):
             touch(bench, 6 << 30)
             found[name] = side(bench, Path(folder))
     with tempfile.TemporaryDirectory(dir=bench.build) as folder:
-        found["write"], found["read"] = disk(Path(folder), found["peer"]["bytes"])
+        found["write"] = fio("write", f"--filename={folder}/fio", f"--size={found['peer']['bytes']}")
     return found
 
 
-def twice_as_fast(name, rounds, mine, theirs, disk_does=None):
-    """As fast, or at the disk's limit. disk_does: "read" or "write"; nothing where the disk has no part in it."""
+def twice_as_fast(name, rounds, mine, theirs, disk=lambda _: 0):
+    """As fast, or at the disk's limit. disk: its seconds, none where it has no part in it."""
     peers = [min(theirs(engine) for engine in r["peer"]["engines"]) for r in rounds]
     seconds = [mine(r["ours"]) for r in rounds]
-    allowed = [max(p / 2, DISK_SHARE * r.get(disk_does, 0)) for p, r in zip(peers, rounds, strict=True)]
+    allowed = [max(p / 2, DISK_SHARE * disk(r)) for p, r in zip(peers, rounds, strict=True)]
     middle = statistics.median
     ratio = middle(s / p for s, p in zip(seconds, peers, strict=True))
     return Figure(name, "s", middle(seconds), middle(allowed), "ours", peer=middle(peers), ratio=ratio)
@@ -130,16 +131,23 @@ def peak_memory(bench, rounds):
 
 def checkpoints(bench):
     rounds = [one_round(bench, number) for number in range(bench.rounds)]
+
+    def written(found):
+        return found["write"]
+
+    def read(found):
+        return found["ours"].fio_disk
+
     return [
-        twice_as_fast("first save", rounds, lambda o: o.saves[0], lambda e: e["saves"][0], "write"),
-        twice_as_fast("later save", rounds, lambda o: o.saves[-1], lambda e: e["saves"][1], "write"),
-        twice_as_fast("load from the disk", rounds, lambda o: o.load_disk, lambda e: e["load_disk"], "read"),
+        twice_as_fast("first save", rounds, lambda o: o.saves[0], lambda e: e["saves"][0], written),
+        twice_as_fast("later save", rounds, lambda o: o.saves[-1], lambda e: e["saves"][1], written),
+        twice_as_fast("load from the disk", rounds, lambda o: o.load_disk, lambda e: e["load_disk"], read),
         twice_as_fast("load from the page cache", rounds, lambda o: o.load_cache, lambda e: e["load_cache"]),
         stalls("stall of the first save; a clone", rounds, 0, 0),
         stalls("stall of a later save; another clone", rounds, -1, 1),
         stalls("the same; a copy into a clone", rounds, -1, 2),
-        Figure("fio writes as many bytes", "s", peer=statistics.median(r["write"] for r in rounds)),
-        Figure("fio reads as many bytes", "s", peer=statistics.median(r["read"] for r in rounds)),
+        Figure("fio writes as many bytes", "s", peer=statistics.median(map(written, rounds))),
+        Figure("fio reads as many bytes", "s", peer=statistics.median(map(read, rounds))),
         peak_memory(bench, rounds),
     ]
 

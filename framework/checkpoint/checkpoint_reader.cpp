@@ -9,7 +9,7 @@
 #include "checkpoint/checkpoint_dir.hpp"
 #include "checkpoint/dtype.hpp"
 #include "checkpoint/hash.hpp"
-#include "checkpoint/parallel.hpp"
+#include "checkpoint/verify_chunks.hpp"
 
 namespace strata::checkpoint {
 namespace {
@@ -79,6 +79,13 @@ void CheckpointReader::check_pieces() const {
 }
 
 void CheckpointReader::read(size_t number, int64_t begin, int64_t count, void* out) const {
+  Reads reads;
+  read(number, begin, count, out, reads);
+  reads.run();
+}
+
+void CheckpointReader::read(
+    size_t number, int64_t begin, int64_t count, void* out, Reads& reads) const {
   check_elements(*this, number, begin, count);
   const IndexedTensor& tensor = index_.tensors[number];
   const auto element = static_cast<int64_t>(dtype_bytes(tensor.dtype));
@@ -90,7 +97,8 @@ void CheckpointReader::read(size_t number, int64_t begin, int64_t count, void* o
     const int64_t n = std::min(count, chunk->count - skip);
     const SafetensorsFile& file = files_.at(chunk->file);
     const std::span bytes(to, static_cast<size_t>(n * element));
-    file.read(*file.find(chunk_key(tensor, *chunk)), static_cast<uint64_t>(skip * element), bytes);
+    file.read(
+        *file.find(chunk_key(tensor, *chunk)), static_cast<uint64_t>(skip * element), bytes, reads);
     to += bytes.size();
     begin += n;
     count -= n;
@@ -102,33 +110,17 @@ std::optional<size_t> CheckpointReader::find(std::string_view name) const {
   return found == by_name_.end() ? std::nullopt : std::optional(found->second);
 }
 
-// In the order of the index, so that of several damaged ones the first is named.
 void CheckpointReader::verify(int part, int share) const {
-  std::vector<std::pair<const IndexedTensor*, const Chunk*>> mine;
-  size_t bytes = 0;
-  int turn = 0;
+  std::vector<StoredChunk> all;
   for (const IndexedTensor& tensor : index_.tensors) {
     for (const Chunk& chunk : tensor.chunks) {
-      if (turn++ % share == part) {
-        mine.emplace_back(&tensor, &chunk);
-        bytes += static_cast<size_t>(chunk.count) * dtype_bytes(tensor.dtype);
-      }
+      const SafetensorsFile& file = files_.at(chunk.file);
+      const std::string key = chunk_key(tensor, chunk);
+      const TensorInfo& info = *file.find(key);
+      all.push_back({&file.path(), file.offset(info), info.bytes(), chunk.hash, key});
     }
   }
-  in_parallel(mine.size(), bytes, [&](size_t i) { verify_chunk(*mine[i].first, *mine[i].second); });
-}
-
-void CheckpointReader::verify_chunk(const IndexedTensor& tensor, const Chunk& chunk) const {
-  const SafetensorsFile& file = files_.at(chunk.file);
-  Hash hash;
-  file.stream(*file.find(chunk_key(tensor, chunk)),
-              [&](std::span<const std::byte> bytes) { hash.add(bytes); });
-  if (hash.value() != chunk.hash) {
-    refuse_file(file.path(),
-                chunk_key(tensor, chunk),
-                " is damaged: it does not have the checksum ",
-                hash_text(chunk.hash));
-  }
+  verify_chunks(std::move(all), part, share);
 }
 
 }  // namespace strata::checkpoint

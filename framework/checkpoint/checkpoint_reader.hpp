@@ -32,6 +32,9 @@ class CheckpointReader final : public TensorReader {
 
   void read(size_t tensor, int64_t begin, int64_t count, void* out) const override;
 
+  /// The same when `reads` are run, which is before this reader's end.
+  void read(size_t tensor, int64_t begin, int64_t count, void* out, Reads& reads) const;
+
   [[nodiscard]] int64_t world_size() const { return index_.world_size; }
 
   [[nodiscard]] Kind kind(size_t tensor) const { return index_.tensors[tensor].kind; }
@@ -39,14 +42,13 @@ class CheckpointReader final : public TensorReader {
   /// Its place in tensors(); nothing when there is none.
   [[nodiscard]] std::optional<size_t> find(std::string_view name) const;
 
-  /// Compares every share-th chunk with its checksum, beginning with the first + part: ranks divide
-  /// the work. Errors: STRATA_E_FAILED naming file and tensor.
+  /// Compares the part-th of `share` parts of all bytes with their checksums: ranks divide the work.
+  /// Errors: those of verify_chunks().
   void verify(int part = 0, int share = 1) const;
 
  private:
   void open_files(const std::filesystem::path& dir, Take take);
   void check_pieces() const;
-  void verify_chunk(const IndexedTensor& tensor, const Chunk& chunk) const;
 
   std::filesystem::path dir_;
   Index index_;

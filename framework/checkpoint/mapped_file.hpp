@@ -1,11 +1,12 @@
-// A file for reading: mapped into memory, and read in stretches.
+// A file mapped into memory.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <span>
+
+#include "checkpoint/file_in.hpp"
 
 namespace strata::checkpoint {
 
@@ -21,22 +22,12 @@ class MappedFile {
   /// Valid as long as this object, and wherever it moves.
   [[nodiscard]] std::span<const std::byte> bytes() const { return map_; }
 
-  /// The bytes from `offset` on to `out`, by several threads when they are many. Not through the mapping: a disk that
-  /// fails is an error and no signal, what is read does not count as this process's memory, and no page has a fault of
-  /// its own. Errors: STRATA_E_IO with the path; of a file that has become shorter as well.
-  void read(uint64_t offset, std::span<std::byte> out) const;
-
-  /// Gives all bytes from `offset` on to `use`, stretch by stretch, where they are mapped. No more than a stretch counts
-  /// as this process's memory. Errors: of use; STRATA_E_IO with the path of a disk that fails (before Linux 5.14 a signal).
-  void stream(uint64_t offset,
-              uint64_t bytes,
-              const std::function<void(std::span<const std::byte>)>& use) const;
+  /// For what is large: a disk that fails is an error of a read and no signal, what is read does not count as this
+  /// process's memory, and no page has a fault of its own.
+  [[nodiscard]] const FileIn& file() const { return file_; }
 
  private:
-  void read_block(uint64_t offset, std::span<std::byte> out) const;
-
-  std::filesystem::path path_;
-  int fd_ = -1;
+  FileIn file_;
   std::span<const std::byte> map_;
 };
 

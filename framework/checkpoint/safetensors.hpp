@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "checkpoint/mapped_file.hpp"
+#include "checkpoint/reads.hpp"
 
 namespace strata::checkpoint {
 
@@ -82,12 +83,13 @@ class SafetensorsFile {
   /// type.
   [[nodiscard]] std::span<const std::byte> data(const TensorInfo& tensor) const;
 
-  /// The same bytes from `begin` of them on, as many as `out` has. Errors: of MappedFile::read().
-  void read(const TensorInfo& tensor, uint64_t begin, std::span<std::byte> out) const;
+  /// Where they are in the file.
+  [[nodiscard]] uint64_t offset(const TensorInfo& tensor) const {
+    return data_begin_ + tensor.begin;
+  }
 
-  /// All of them to `use`. Errors: of MappedFile::stream().
-  void stream(const TensorInfo& tensor,
-              const std::function<void(std::span<const std::byte>)>& use) const;
+  /// Adds to `reads` the same bytes from `begin` of them on, as many as `out` has.
+  void read(const TensorInfo& tensor, uint64_t begin, std::span<std::byte> out, Reads& reads) const;
 
  private:
   std::filesystem::path path_;

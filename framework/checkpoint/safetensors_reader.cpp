@@ -21,18 +21,14 @@ const TensorInfo* SafetensorsFile::find(std::string_view name) const {
 }
 
 std::span<const std::byte> SafetensorsFile::data(const TensorInfo& tensor) const {
-  return file_.bytes().subspan(data_begin_ + tensor.begin, tensor.bytes());
+  return file_.bytes().subspan(offset(tensor), tensor.bytes());
 }
 
 void SafetensorsFile::read(const TensorInfo& tensor,
                            uint64_t begin,
-                           std::span<std::byte> out) const {
-  file_.read(data_begin_ + tensor.begin + begin, out);
-}
-
-void SafetensorsFile::stream(const TensorInfo& tensor,
-                             const std::function<void(std::span<const std::byte>)>& use) const {
-  file_.stream(data_begin_ + tensor.begin, tensor.bytes(), use);
+                           std::span<std::byte> out,
+                           Reads& reads) const {
+  reads.add(file_.file(), offset(tensor) + begin, out);
 }
 
 }  // namespace strata::checkpoint

@@ -40,9 +40,12 @@ class SafetensorsReader final : public TensorReader {
     check_elements(*this, tensor, begin, count);
     const TensorInfo& info = file_.tensors()[tensor];
     const uint64_t element = dtype_bytes(info.dtype);
+    Reads reads;
     file_.read(info,
                static_cast<uint64_t>(begin) * element,
-               {static_cast<std::byte*>(out), static_cast<uint64_t>(count) * element});
+               {static_cast<std::byte*>(out), static_cast<uint64_t>(count) * element},
+               reads);
+    reads.run();
   }
 
  private:

@@ -133,10 +133,11 @@ at::Tensor in_memory_order(const checkpoint::CheckpointReader& stored,
   return out;
 }
 
-// Reads of the files only what this rank holds. False when it may be missing, and is.
+// Reads of the files only what this rank holds, at the latest with `reads`. False when it may be missing, and is.
 bool load_state(const checkpoint::CheckpointReader& stored,
                 const optim::StateSlice& slice,
-                const at::Tensor& param) {
+                const at::Tensor& param,
+                checkpoint::Reads& reads) {
   const auto place = stored.find(state_name(slice));
   const checkpoint::StoredTensor* info = place ? &stored.tensors()[*place] : nullptr;
   if (info == nullptr && slice.optional) {
@@ -151,7 +152,7 @@ bool load_state(const checkpoint::CheckpointReader& stored,
                     "; the optimizer or the model changed, so use load_from instead of resume");
   }
   if (param.is_contiguous()) {
-    stored.read(*place, slice.param_offset, slice.count, slice.data);
+    stored.read(*place, slice.param_offset, slice.count, slice.data, reads);
     return true;
   }
   const at::Tensor whole = in_memory_order(stored, *place, param, slice.dtype);
@@ -167,11 +168,13 @@ void load_optimizer(Session& session,
                     const checkpoint::CheckpointReader& stored,
                     const json& steps) {
   std::set<std::string> missing;
+  checkpoint::Reads reads;
   engine.updater()->for_each_state([&](const optim::StateSlice& slice) {
-    if (!load_state(stored, slice, engine.model().param(slice.id).tensor)) {
+    if (!load_state(stored, slice, engine.model().param(slice.id).tensor, reads)) {
       missing.emplace(slice.state);
     }
   });
+  reads.run();
   for (const std::string& state : missing) {
     session.log().warn("{} has no state \"{}\" for some parameters: a hook begins it anew.",
                        stored.path().string(),

@@ -9,7 +9,7 @@
 #include "strata/abi/core.h"
 
 #include "checkpoint/hash.hpp"
-#include "checkpoint/mapped_file.hpp"
+#include "checkpoint/reads.hpp"
 #include "temp_dir.hpp"
 
 namespace strata::checkpoint {
@@ -65,39 +65,42 @@ TEST_F(ShardFile, IsNotThereWhenItsMemoryNeverCame) {
   EXPECT_TRUE(std::filesystem::is_empty(dir_));
 }
 
-TEST_F(ShardFile, IsReadInStretchesAsItIsMapped) {
-  const std::string content = std::string(9'000'001, 'a') + "and more";
-  const MappedFile file(write("file", content));
+TEST_F(ShardFile, IsReadFromAnywhereToAnywhere) {
+  std::string content(9'000'009, '\0');
+  for (size_t i = 0; i < content.size(); ++i) {
+    content[i] = static_cast<char>(i * i % 251);
+  }
+  const FileIn file(write("file", content));
 
   for (const auto& [begin, count] : {std::pair<size_t, size_t>{0, content.size()},
                                      {1, 5},
                                      {4095, 4'200'000},
                                      {content.size() - 3, 3},
                                      {17, 0}}) {
-    std::string copied(count, '\0');
-    file.read(begin, std::as_writable_bytes(std::span(copied)));
-    std::string streamed;
-    file.stream(begin, count, [&](std::span<const std::byte> bytes) {
-      streamed.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    });
+    constexpr size_t kOdd = 3;  // bytes before, and as many behind
+    std::string room(kOdd + count + kOdd, '-');
 
-    EXPECT_TRUE(copied == content.substr(begin, count)) << begin;
-    EXPECT_TRUE(streamed == content.substr(begin, count)) << begin;
+    Reads reads;
+    reads.add(file, begin, std::as_writable_bytes(std::span(room)).subspan(kOdd, count));
+    reads.run();
+
+    EXPECT_TRUE(room == "---" + content.substr(begin, count) + "---") << begin;
   }
 }
 
 TEST_F(ShardFile, ThatBecameShorterIsAnErrorAndNoSignal) {
-  const MappedFile file(write("file", std::string(10'000'000, 'a')));
+  const FileIn file(write("file", std::string(10'000'000, 'a')));
   std::filesystem::resize_file(dir_ / "file", 5'000'000);
   std::string room(10'000'000, '\0');
 
-  const Error read = error_of([&] { file.read(0, std::as_writable_bytes(std::span(room))); });
-  const Error streamed = error_of([&] { file.stream(0, room.size(), [](auto) {}); });
+  const Error e = error_of([&] {
+    Reads reads;
+    reads.add(file, 0, std::as_writable_bytes(std::span(room)));
+    reads.run();
+  });
 
-  for (const Error& e : {read, streamed}) {
-    EXPECT_EQ(e.code(), STRATA_E_IO);
-    EXPECT_THAT(e.message(), testing::HasSubstr((dir_ / "file").string()));
-  }
+  EXPECT_EQ(e.code(), STRATA_E_IO);
+  EXPECT_THAT(e.message(), testing::HasSubstr((dir_ / "file").string() + ": it was cut short"));
 }
 
 }  // namespace

@@ -1,0 +1,76 @@
+// Runs of neighbouring chunks, each through an open file of its own: the system reads ahead for each of them.
+#include "checkpoint/verify_chunks.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <tuple>
+
+#include "strata/cpp/error.hpp"
+
+#include "checkpoint/file_in.hpp"
+#include "checkpoint/hash.hpp"
+#include "checkpoint/parallel.hpp"
+
+namespace strata::checkpoint {
+namespace {
+
+constexpr size_t kPiece = size_t{1}
+                          << 20;  // of one read: it is hashed while it is in a core's cache
+constexpr uint64_t kRun =
+    uint64_t{64} << 20;  // shorter ones are read ahead for in vain, longer ones lie far apart
+
+class Run {
+ public:
+  void verify(const StoredChunk& chunk) {
+    if (!file_.has_value() || file_->path() != *chunk.file) {
+      file_.emplace(*chunk.file, FileIn::Order::kAsItStands);
+    }
+    Hash hash;
+    for (uint64_t at = 0; at < chunk.bytes; at += kPiece) {
+      const std::span piece(room_.data(), std::min<uint64_t>(kPiece, chunk.bytes - at));
+      file_->read(chunk.begin + at, piece);
+      hash.add(piece);
+    }
+    if (hash.value() != chunk.hash) {
+      throw Error(STRATA_E_FAILED,
+                  text(chunk.file->string(),
+                       " does not fit its index.json: ",
+                       chunk.key,
+                       " is damaged: it does not have the checksum ",
+                       hash_text(chunk.hash)));
+    }
+  }
+
+ private:
+  std::optional<FileIn> file_;
+  std::vector<std::byte> room_ = std::vector<std::byte>(kPiece);
+};
+
+}  // namespace
+
+void verify_chunks(std::vector<StoredChunk> chunks, int part, int share) {
+  std::ranges::sort(chunks, [](const StoredChunk& a, const StoredChunk& b) {
+    return std::tie(*a.file, a.begin) < std::tie(*b.file, b.begin);
+  });
+  std::vector<uint64_t> before;  // bytes of all chunks before one
+  uint64_t bytes = 0;
+  for (const StoredChunk& chunk : chunks) {
+    before.push_back(bytes);
+    bytes += chunk.bytes;
+  }
+  const uint64_t mine = bytes / static_cast<uint64_t>(share) + 1;
+  const uint64_t begin = mine * static_cast<uint64_t>(part);
+  const auto first_from = [&](uint64_t byte) {
+    return static_cast<size_t>(std::ranges::lower_bound(before, byte) - before.begin());
+  };
+  in_parallel((mine + kRun - 1) / kRun, mine, [&](size_t run) {
+    const uint64_t end = begin + std::min(mine, (run + 1) * kRun);
+    Run here;
+    for (size_t i = first_from(begin + run * kRun); i < first_from(end); ++i) {
+      here.verify(chunks[i]);
+    }
+  });
+}
+
+}  // namespace strata::checkpoint
