@@ -107,7 +107,7 @@ void check_strategy_fits(const train::RunConfig& run,
 void check_start(const train::RunConfig& run, bool trains, const comm::LaunchInfo& launch) {
   try {
     if (const train::StartPoint start = train::find_start(run); !start.path.empty()) {
-      train::check_start_point(start, trains, launch.rank, launch.world_size);
+      train::check_start_point(start, trains, run.verify, launch.rank, launch.world_size);
     }
   } catch (const Error& e) {
     const config::Value& key = run.root->at(run.load_from.empty() ? "resume" : "load_from");

@@ -26,6 +26,8 @@ class Reads {
     std::span<std::byte> out;
   };
 
+  static void read(std::span<const Block> run);
+
   std::vector<Block> blocks_;
   size_t bytes_ = 0;
 };

@@ -28,9 +28,9 @@ StartPoint find_start(const RunConfig& run);
 /// The seed of the run that a resumed run goes on with. Nothing without resume.
 std::optional<int64_t> resumed_seed(const RunConfig& run);
 
-/// Refuses a start point that is damaged: structure and checksums of the part-th of share parts of its chunks.
-/// trains: whether optimizer state is needed as well. Errors: of CheckpointReader and Weights.
-void check_start_point(const StartPoint& start, bool trains, int part, int share);
+/// Refuses a start point that is damaged: its structure, and with `bytes` the part-th of share parts of them by their
+/// checksums. trains: whether optimizer state is needed as well. Errors: of CheckpointReader and Weights.
+void check_start_point(const StartPoint& start, bool trains, bool bytes, int part, int share);
 
 /// Counters of a run: epochs, iterations and updates that are complete, and how far into the data that is.
 struct Counters {

@@ -115,18 +115,24 @@ std::vector<FieldSpec> run_fields() {
       field("load_from",
             STRATA_FIELD_TEXT,
             "weights only: a checkpoint directory, .safetensors, .pth, an index of Hugging Face"),
-      table("load_cfg",
-            "how the weights of load_from meet the model",
-            {
-                field("strict",
-                      STRATA_FIELD_BOOL,
-                      "weights missing, unexpected or of another shape are an error",
-                      "false"),
-                any("revise_keys",
-                    "pairs [pattern, replacement] that stored names go through in turn; absent: "
-                    "[[\"^module\\\\.\", \"\"]]",
-                    "list"),
-            }),
+      table(
+          "load_cfg",
+          "how what is stored meets the run",
+          {
+              field(
+                  "verify",
+                  STRATA_FIELD_BOOL,
+                  "a checkpoint's bytes are compared with their checksums before anything is built",
+                  "true"),
+              field("strict",
+                    STRATA_FIELD_BOOL,
+                    "weights missing, unexpected or of another shape are an error",
+                    "false"),
+              any("revise_keys",
+                  "pairs [pattern, replacement] that stored names go through in turn; absent: "
+                  "[[\"^module\\\\.\", \"\"]]",
+                  "list"),
+          }),
       any("resume", "true: from last_checkpoint; a path: from there", "bool|text"),
       field("default_scope", STRATA_FIELD_TEXT, "accepted; of no effect"),
       table(

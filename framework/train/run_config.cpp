@@ -211,6 +211,7 @@ RunConfig parse_run_config(const config::Value& root, const std::string& file_st
   run.test_metrics = read_metrics(root, "test_evaluator");
   run.load_from = root.get_or<std::string>("load_from", "");
   run.load_rules = read_load_rules(root);
+  run.verify = root.get_or<bool>("load_cfg.verify", run.verify);
   run.resume = read_resume(root);
   if (run.resume.has_value() && !run.resume->empty() && !run.load_from.empty()) {
     throw config_error(root.at("load_from").where(),

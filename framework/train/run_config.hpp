@@ -52,6 +52,7 @@ struct RunConfig {
   int64_t stop_timeout_s = 60;  // from the signal that stops a run to the one that kills its ranks
   std::string load_from;
   WeightRules load_rules;             // of load_from
+  bool verify = true;                 // a checkpoint's bytes, before anything is built
   std::optional<std::string> resume;  // a path; empty text: the newest checkpoint
   uint64_t open_files = 4096;
   bool poison_memory = false;

@@ -72,7 +72,9 @@ std::unique_ptr<Weights> open_weights(const std::filesystem::path& path,
     session.log().info("The checkpoint has no averages (\"{}\"): its weights are taken.", state);
     return std::make_unique<Weights>(path, rules);
   }
-  averaged->verify(session.world().rank(), session.world().size());
+  if (session.run().verify) {
+    averaged->verify(session.world().rank(), session.world().size());
+  }
   session.log().info("The weights are the checkpoint's averages (\"{}\").", state);
   return std::make_unique<Weights>(std::move(averaged), rules);
 }

@@ -112,6 +112,34 @@ struct Damage {
 
 class SpoiltCheckpoint : public RealRun {};
 
+// Where bytes are not compared, what is wrong in the structure is found all the same.
+TEST_F(SpoiltCheckpoint, IsReadUnlessTheStructureTellsWhenBytesAreNotCompared) {
+  train(config(), "first");
+  const fs::path file = path("first/iter_3/optimizer.safetensors");
+  std::string content = read_text(file);
+  content[content.size() / 2] = static_cast<char>(content[content.size() / 2] ^ 4);
+  const auto resumed = [&](const char* work) {
+    return run_strata({"train",
+                       config(),
+                       "--work-dir",
+                       work,
+                       "--resume",
+                       "first/iter_3",
+                       "--cfg-options",
+                       "load_cfg.verify=false"});
+  };
+
+  write_text(file, content);
+  const Outcome flipped = resumed("second");
+  write_text(file, content.substr(0, content.size() - 1));
+  const Outcome cut = resumed("third");
+
+  EXPECT_EQ(flipped.code, 0) << flipped.err;
+  EXPECT_EQ(cut.code, 2) << cut.err;
+  EXPECT_THAT(cut.err, AllOf(HasSubstr("optimizer.safetensors"), HasSubstr("bytes")));
+  EXPECT_FALSE(fs::exists(path("third")));
+}
+
 // All of it before the run begins: exit code 2, and no work_dir.
 TEST_F(SpoiltCheckpoint, IsNoStartForARun) {
   const auto flip = [](std::string content) {
