@@ -11,6 +11,8 @@ namespace strata::checkpoint {
 namespace {
 
 constexpr size_t kBlock = size_t{1} << 20;
+constexpr size_t kLongest = size_t{64} << 20;  // of a run, as in verify_chunks.cpp
+constexpr size_t kRuns = 16;                   // at least: threads end at about the same time
 
 }  // namespace
 
@@ -26,9 +28,7 @@ void Reads::add(const FileIn& file, uint64_t offset, std::span<std::byte> out) {
 
 // As verify_chunks(): neighbours in order, through a file of their own when they are many.
 void Reads::run() const {
-  constexpr size_t kLongest = size_t{64} << 20;
-  constexpr size_t kRunsAThread = 16;
-  const size_t longest = std::clamp(bytes_ / kRunsAThread, kBlock, kLongest);
+  const size_t longest = std::clamp(bytes_ / kRuns, kBlock, kLongest);
   std::vector<Block> blocks = blocks_;
   std::ranges::stable_sort(blocks, [](const Block& a, const Block& b) {
     return std::tie(a.file->path(), a.offset) < std::tie(b.file->path(), b.offset);

@@ -15,10 +15,10 @@
 namespace strata::checkpoint {
 namespace {
 
-constexpr size_t kPiece = size_t{1}
-                          << 20;  // of one read: it is hashed while it is in a core's cache
-constexpr uint64_t kRun =
-    uint64_t{64} << 20;  // shorter ones are read ahead for in vain, longer ones lie far apart
+// Of one read: it is hashed while it is in a core's cache.
+constexpr size_t kPiece = size_t{1} << 20;
+// Shorter runs are read ahead for in vain, longer ones lie far apart on a disk.
+constexpr uint64_t kRun = uint64_t{64} << 20;
 
 class Run {
  public:

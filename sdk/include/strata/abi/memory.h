@@ -87,8 +87,8 @@ typedef struct strata_param_api {
   strata_rc (*bind_grad_view)(
       strata_runtime* rt, int32_t param, strata_buffer* b, int64_t byte_offset, int32_t dtype);
   /* For a parameter without a bound gradient: moves (accumulate = 0) or adds (1) its gradient, cast to dtype, to
-   * dst of numel elements and drops it. *had = 0 and dst untouched when there is none. In unit_grads_ready or
-   * backward_done. */
+   * dst of numel elements and drops it. *had = 0 and dst untouched when there is none. From the
+   * parameter's grad_ready to backward_done. */
   strata_rc (*grad_take)(strata_runtime* rt,
                          int32_t param,
                          void* dst,
