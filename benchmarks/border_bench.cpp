@@ -136,7 +136,7 @@ double seconds_of(Rank& rank, const std::vector<std::pair<std::string, at::Tenso
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
+  std::ranges::nth_element(values, middle);
   return *middle;
 }
 

@@ -44,6 +44,7 @@ fi
 # Only what is compiled has flags to be read with; the release build compiles groups of files.
 cmake --preset dev -B build-lint -D STRATA_WERROR=OFF >/dev/null
 cmake --build build-lint --target tests/abi/layout_entries.inc >/dev/null
+sed -i 's/ -fno-gnu-unique//g' build-lint/compile_commands.json  # GCC's; clang takes it for an error
 mapfile -t units < <(printf '%s\n' "${units[@]}" | grep -E '\.(c|cpp)$' | while read -r file; do
   grep -qF "\"file\": \"$root/$file\"" build-lint/compile_commands.json && echo "$file"
 done)

@@ -27,7 +27,7 @@ using train::size_text;
 constexpr size_t kLargest = 3;  // units and parameters that are named
 
 int64_t bytes_of(const unit::Param& p) {
-  return p.tensor.numel() * static_cast<int64_t>(p.tensor.element_size());
+  return p.tensor.numel() * p.tensor.element_size();
 }
 
 std::string shape_of(const unit::Param& p) {
@@ -40,8 +40,7 @@ struct Item {
 };
 
 std::string largest(std::vector<Item> items) {
-  std::stable_sort(
-      items.begin(), items.end(), [](const Item& a, const Item& b) { return a.bytes > b.bytes; });
+  std::ranges::stable_sort(items, [](const Item& a, const Item& b) { return a.bytes > b.bytes; });
   std::string out;
   for (size_t i = 0; i < std::min(items.size(), kLargest); ++i) {
     out += fmt::format("{}{} {}", i == 0 ? "" : ", ", items[i].name, size_text(items[i].bytes));
@@ -71,8 +70,8 @@ void print_model(const unit::Model& model) {
                            model.params().size(),
                            elements,
                            size_text(bytes),
-                           units.size())
-            << "  largest units:      " << largest(std::move(units)) << "\n"
+                           units.size());
+  std::cout << "  largest units:      " << largest(std::move(units)) << "\n"
             << "  largest parameters: " << largest(std::move(params)) << "\n";
 }
 

@@ -26,7 +26,7 @@ class TextSink {
     return guarded([&] { static_cast<TextSink*>(ctx)->text_.append(view(piece)); });
   }
 
-  std::string text_;
+  mutable std::string text_;  // grows through the pointer in sink_, also of a const sink
   strata_text_sink sink_{this, &TextSink::put};
 };
 
@@ -47,7 +47,7 @@ class NumberSink {
     });
   }
 
-  Numbers items_;
+  mutable Numbers items_;  // grows through the pointer in sink_, also of a const sink
   strata_number_sink sink_{this, &NumberSink::put};
 };
 

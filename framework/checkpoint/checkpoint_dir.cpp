@@ -5,10 +5,10 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <fcntl.h>
 #include <regex>
-#include <signal.h>
 #include <unistd.h>
 #include <utility>
 

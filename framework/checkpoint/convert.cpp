@@ -125,6 +125,7 @@ TensorSource source_of(const TensorReader& reader,
 
 std::vector<TensorSource> sources_of(const TensorReader& reader, std::optional<int32_t> dtype) {
   std::vector<TensorSource> out;
+  out.reserve(reader.tensors().size());
   for (size_t i = 0; i < reader.tensors().size(); ++i) {
     out.push_back(source_of(reader, i, reader.tensors()[i].name, dtype));
   }

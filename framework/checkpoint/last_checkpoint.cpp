@@ -46,11 +46,11 @@ std::optional<fs::path> find_last(const fs::path& work_dir) {
     throw Error(STRATA_E_IO,
                 text(file.string(), " is empty or cannot be read; it should name a checkpoint"));
   }
-  const fs::path named(line);
+  fs::path named(line);
   if (fs::is_directory(named)) {
     return named;
   }
-  const fs::path moved = fs::absolute(work_dir / named.filename());
+  fs::path moved = fs::absolute(work_dir / named.filename());
   if (fs::is_directory(moved)) {
     return moved;
   }

@@ -16,7 +16,7 @@ std::string_view text_of(std::span<const std::byte> bytes) {
 std::string how_to_rewrite(const std::string& file, bool weights_only) {
   return text("; write it anew: python3 -c 'import torch; torch.save(torch.load(\"",
               file,
-              "\", map_location=\"cpu\", weights_only=",
+              R"(", map_location="cpu", weights_only=)",
               weights_only ? "True" : "False",
               "), \"new.pth\")'",
               weights_only ? "" : " (this runs code out of the file, so only if you trust it)");

@@ -96,6 +96,7 @@ class TensorArguments {
       refuse(text("its ", what, " is no tuple of at most ", kMaxDims, " numbers"));
     }
     std::vector<int64_t> out;
+    out.reserve(v.items.size());
     for (const uint32_t item : v.items) {
       out.push_back(number(pickle_.at(item), what));
     }

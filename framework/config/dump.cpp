@@ -21,7 +21,7 @@ std::string format_float(double value) {
   }
   std::array<char, 32> buffer{};  // the shortest form of a double has at most 24 characters
   const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
-  std::string out(buffer.data(), end);
+  const std::string out(buffer.data(), end);
   return out.find_first_of(".e") == std::string::npos ? out + ".0" : out;
 }
 

@@ -28,8 +28,9 @@ std::string name_of(const Value& value) {
 /// Item number `segment` of a list, nullptr when it is no number or out of range.
 const Value* item_at(const Value::List& list, std::string_view segment) {
   std::size_t index = 0;
-  const char* end = segment.data() + segment.size();
-  const auto [ptr, error] = std::from_chars(segment.data(), end, index);
+  const char* begin = segment.data();
+  const char* end = begin + segment.size();
+  const auto [ptr, error] = std::from_chars(begin, end, index);
   const bool good = error == std::errc() && ptr == end && index < list.size();
   return good ? &list[index] : nullptr;
 }
@@ -44,33 +45,49 @@ bool same_tables(const Value::Table& a, const Value::Table& b) {
   });
 }
 
-/// Length of the UTF-8 character that text begins with, 0 when it is none. Source: RFC 3629
-/// section 4.
+/// A range of bytes.
+struct Bytes {
+  unsigned low;
+  unsigned high;
+
+  [[nodiscard]] constexpr bool contain(char c) const {
+    const auto byte = static_cast<unsigned char>(c);
+    return low <= byte && byte <= high;
+  }
+};
+
+/// A kind of UTF-8 character: how many bytes, what the first two can be. Source: RFC 3629 section 4.
+struct Utf8Form {
+  std::size_t length;
+  Bytes first;
+  Bytes second;
+};
+
+constexpr Bytes kUtf8Tail = {0x80, 0xbf};
+constexpr auto kUtf8Forms = std::to_array<Utf8Form>({{1, {0x00, 0x7f}, {}},
+                                                     {2, {0xc2, 0xdf}, kUtf8Tail},
+                                                     {3, {0xe0, 0xe0}, {0xa0, 0xbf}},
+                                                     {3, {0xe1, 0xec}, kUtf8Tail},
+                                                     {3, {0xed, 0xed}, {0x80, 0x9f}},
+                                                     {3, {0xee, 0xef}, kUtf8Tail},
+                                                     {4, {0xf0, 0xf0}, {0x90, 0xbf}},
+                                                     {4, {0xf1, 0xf3}, kUtf8Tail},
+                                                     {4, {0xf4, 0xf4}, {0x80, 0x8f}}});
+
+/// Length of the UTF-8 character that text, which is not empty, begins with; 0 when it is none.
 std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&text](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const auto follows = [&byte](std::size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
-    return byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned first = byte(0);
-  if (first < 0x80) {
-    return 1;
+  const auto form = std::ranges::find_if(
+      kUtf8Forms, [&text](const Utf8Form& one) { return one.first.contain(text.front()); });
+  if (form == kUtf8Forms.end() || text.size() < form->length) {
+    return 0;
   }
-  if (first >= 0xc2 && first <= 0xdf) {
-    return follows(1) ? 2 : 0;
+  for (std::size_t i = 1; i < form->length; ++i) {
+    const Bytes& allowed = i == 1 ? form->second : kUtf8Tail;
+    if (!allowed.contain(text[i])) {
+      return 0;
+    }
   }
-  if (first >= 0xe0 && first <= 0xef) {
-    const unsigned low = first == 0xe0 ? 0xa0 : 0x80;
-    const unsigned high = first == 0xed ? 0x9f : 0xbf;
-    return follows(1, low, high) && follows(2) ? 3 : 0;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    const unsigned low = first == 0xf0 ? 0x90 : 0x80;
-    const unsigned high = first == 0xf4 ? 0x8f : 0xbf;
-    return follows(1, low, high) && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
+  return form->length;
 }
 
 bool is_utf8(std::string_view text) {

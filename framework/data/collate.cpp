@@ -48,7 +48,7 @@ void check_collate(std::string_view name, const std::string& where) {
         "stacked tensors; write collate_fn = { type = \"default_collate\" } or leave it out");
   }
   throw config_error(
-      where, "there is no collate function \"", name, "\"; there is \"default_collate\"");
+      where, "there is no collate function \"", name, R"("; there is "default_collate")");
 }
 
 char* BatchAssembler::place(const Stack& stack, int64_t position) const {

@@ -128,8 +128,7 @@ SampleKey Loader::Impl::key(int64_t position, int64_t index) const {
 }
 
 int64_t Loader::Impl::count_valid() const {
-  const auto first_padding =
-      std::find_if(padding.begin(), padding.end(), [](uint8_t p) { return p != 0; });
+  const auto first_padding = std::ranges::find_if(padding, [](uint8_t p) { return p != 0; });
   if (std::find(first_padding, padding.end(), uint8_t{0}) != padding.end()) {
     throw run_error("sampler ",
                     sampler.type(),

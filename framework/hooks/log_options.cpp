@@ -58,7 +58,7 @@ void parse_window(const Value& value, bool epochs, CustomScalar& out) {
     out.window = Window::kGlobal;
   } else if (value.as_text() != "epoch") {
     throw config_error(value.where(),
-                       "window_size is a number, \"epoch\" or \"global\", not \"",
+                       R"(window_size is a number, "epoch" or "global", not ")",
                        value.as_text(),
                        "\"");
   } else if (!epochs) {
@@ -107,7 +107,7 @@ void check_values(const Value& table, const LogOptions& options) {
         table.at("num_digits").where(), "num_digits must be 0 to 17, is ", options.num_digits);
   }
   try {
-    const std::regex pattern(options.mean_pattern);
+    (void)std::regex(options.mean_pattern);
   } catch (const std::regex_error& e) {
     throw config_error(
         table.at("mean_pattern").where(), "mean_pattern is no regular expression: ", e.what());
@@ -132,7 +132,7 @@ LogOptions parse_log_options(const Value* table) {
   if (const Value* type = table->find("type");
       type != nullptr && type->as_text() != "LogProcessor") {
     throw config_error(type->where(),
-                       "the log processor is the framework's own, \"LogProcessor\"; there is no \"",
+                       R"(the log processor is the framework's own, "LogProcessor"; there is no ")",
                        type->as_text(),
                        "\"");
   }

@@ -159,6 +159,20 @@ std::string LogProcessor::tag_name(const strata_progress& at, const std::string&
   return options_.log_with_hierarchy ? fmt::format("{}/{}", mode_name(at.mode), name) : name;
 }
 
+void LogProcessor::add_tags_of_the_run(const strata_progress& at,
+                                       int64_t memory,
+                                       Scalars& tags) const {
+  if (epochs(at) && at.mode != STRATA_MODE_TEST) {
+    tags.emplace_back("epoch", at.mode == STRATA_MODE_TRAIN ? at.epoch + 1 : at.epoch);
+  }
+  tags.emplace_back("iter", at.iter + 1);
+  tags.emplace_back("memory", memory);
+  if (at.mode == STRATA_MODE_TRAIN && sources_.unshown) {
+    const Scalars more = sources_.unshown();
+    tags.insert(tags.end(), more.begin(), more.end());
+  }
+}
+
 LogLine LogProcessor::after_iter(const strata_progress& at, int64_t batch_idx) {
   Items items = collect(mode_name(at.mode), true);
   add_custom(at, batch_idx, items);
@@ -181,16 +195,8 @@ LogLine LogProcessor::after_iter(const strata_progress& at, int64_t batch_idx) {
       rest += fmt::format("{}{}: {}", rest.empty() ? "" : "  ", item.name, decimal(item.value));
     }
   }
-  if (epochs(at) && at.mode != STRATA_MODE_TEST) {
-    out.tags.emplace_back("epoch", at.mode == STRATA_MODE_TRAIN ? at.epoch + 1 : at.epoch);
-  }
   const int64_t memory = sources_.peak_mb();
-  out.tags.emplace_back("iter", at.iter + 1);
-  out.tags.emplace_back("memory", memory);
-  if (at.mode == STRATA_MODE_TRAIN && sources_.unshown) {
-    const Scalars more = sources_.unshown();
-    out.tags.insert(out.tags.end(), more.begin(), more.end());
-  }
+  add_tags_of_the_run(at, memory, out.tags);
   out.text =
       fmt::format("{}{}  {}memory: {}  {}", header(at, batch_idx), rates, timing, memory, rest);
   return out;
@@ -205,8 +211,7 @@ LogLine LogProcessor::after_epoch(const strata_progress& at, int64_t batches) {
     }
   }
   add_custom(at, batches - 1, items);
-  std::stable_partition(
-      items.begin(), items.end(), [](const Item& item) { return !is_time(item.name); });
+  std::ranges::stable_partition(items, [](const Item& item) { return !is_time(item.name); });
 
   LogLine out;
   std::vector<std::string> shown;

@@ -71,6 +71,7 @@ class LogProcessor {
   [[nodiscard]] std::string header(const strata_progress& at, int64_t batch_idx) const;
   [[nodiscard]] std::string decimal(double value) const;
   [[nodiscard]] std::string times(const Items& items) const;
+  void add_tags_of_the_run(const strata_progress& at, int64_t memory, Scalars& tags) const;
   [[nodiscard]] std::string tag_name(const strata_progress& at, const std::string& name) const;
 
   LogOptions options_;

@@ -53,6 +53,7 @@ int32_t parse_priority(const config::Value& value) {
     return found->second;
   }
   std::vector<std::string_view> known;
+  known.reserve(kNames.size());
   for (const Name& entry : kNames) {
     known.push_back(entry.first);
   }

@@ -105,6 +105,7 @@ strata_rc publish_checkpoint(strata_runtime* rt,
                              const strata_text_sink* file) {
   return guarded([&] {
     std::vector<std::string> wanted;
+    wanted.reserve(n_keys);
     for (uint64_t i = 0; i < n_keys; ++i) {
       wanted.push_back(copy(keys[i]));
     }

@@ -28,8 +28,13 @@ void write(strata_runtime* rt, int32_t level, strata_str message) {
   if (Log* log = log_of(rt)) {
     log->write(known, border::view(message));
   } else if (known >= Level::kInfo) {
-    std::fprintf(
-        stderr, "strata - %s - %.*s\n", name(known).data(), static_cast<int>(message.n), message.p);
+    const std::string_view word = name(known);
+    std::fprintf(stderr,
+                 "strata - %.*s - %.*s\n",
+                 static_cast<int>(word.size()),
+                 word.data(),
+                 static_cast<int>(message.n),
+                 message.p);
   }
 }
 

@@ -108,7 +108,7 @@ void log_options(const ParamInfo& p,
 }
 
 int32_t group_of(const std::vector<double>& row, std::vector<std::vector<double>>& groups) {
-  const auto it = std::find(groups.begin(), groups.end(), row);
+  const auto it = std::ranges::find(groups, row);
   const auto index = static_cast<int32_t>(it - groups.begin());
   if (it == groups.end()) {
     groups.push_back(row);

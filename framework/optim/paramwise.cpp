@@ -27,9 +27,8 @@ constexpr std::array<Rule, 6> kRules = {
      {"dcn_offset_lr_mult", &Paramwise::dcn_offset_lr_mult, false}}};
 
 void need_decay(const config::Value& value, std::string_view key, std::span<const Hyper> hypers) {
-  const bool has = std::any_of(hypers.begin(), hypers.end(), [](const Hyper& h) {
-    return (h.flags & STRATA_HYPER_DECAY) != 0;
-  });
+  const bool has = std::ranges::any_of(
+      hypers, [](const Hyper& h) { return (h.flags & STRATA_HYPER_DECAY) != 0; });
   if (!has) {
     throw config_error(value.where(),
                        "paramwise_cfg.",
@@ -49,8 +48,8 @@ Error unknown(const config::Value& value,
 CustomKey read_custom(const config::Entry& entry, std::span<const Hyper> hypers) {
   CustomKey out{entry.key, 1, 1, {}};
   for (const auto& [key, value] : entry.value.as_table()) {
-    const auto hyper = std::find_if(
-        hypers.begin(), hypers.end(), [&k = key](const Hyper& h) { return h.name == k; });
+    const auto hyper =
+        std::ranges::find_if(hypers, [&k = key](const Hyper& h) { return h.name == k; });
     if (key == "lr_mult") {
       out.lr_mult = value.as_float();
     } else if (key == "decay_mult") {
@@ -74,7 +73,7 @@ std::vector<CustomKey> read_customs(const config::Value& table, std::span<const 
   for (const config::Entry& entry : table.as_table()) {
     out.push_back(read_custom(entry, hypers));
   }
-  std::sort(out.begin(), out.end(), [](const CustomKey& a, const CustomKey& b) {
+  std::ranges::sort(out, [](const CustomKey& a, const CustomKey& b) {
     const size_t la = a.substring.size();
     const size_t lb = b.substring.size();
     return la != lb ? la > lb : a.substring < b.substring;
@@ -87,8 +86,8 @@ std::vector<CustomKey> read_customs(const config::Value& table, std::span<const 
 Paramwise read_paramwise(const config::Value& table, std::span<const Hyper> hypers) {
   Paramwise out;
   for (const auto& [key, value] : table.as_table()) {
-    const auto rule = std::find_if(
-        kRules.begin(), kRules.end(), [&k = key](const Rule& r) { return r.key == k; });
+    const auto rule =
+        std::ranges::find_if(kRules, [&k = key](const Rule& r) { return r.key == k; });
     if (rule != kRules.end()) {
       if (rule->decay) {
         need_decay(value, key, hypers);

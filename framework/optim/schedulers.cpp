@@ -103,6 +103,20 @@ void Schedulers::place_updates(Item& item, const RunLength& run) {
   item.end = item.end < 0 ? std::numeric_limits<int64_t>::max() : item.end;
 }
 
+// Its epochs become as many iterations.
+void Schedulers::count_iterations(Item& item, const RunLength& run) {
+  if (run.epoch_length < 1 || run.epoch_length > std::numeric_limits<int32_t>::max()) {
+    throw config_error(item.where,
+                       item.object.type(),
+                       ": convert_to_iter_based needs the length of an epoch, and "
+                       "the train loader does not tell it");
+  }
+  item.clock = Clock::kIter;
+  item.epoch_length = static_cast<int32_t>(run.epoch_length);
+  item.begin *= run.epoch_length;
+  item.end = item.end < 0 ? item.end : item.end * run.epoch_length;
+}
+
 void Schedulers::place(Item& item, const strata_scheduler_desc& desc, const RunLength& run) {
   item.clock = desc.by_epoch != 0 ? Clock::kEpoch : Clock::kIter;
   item.begin = desc.begin;
@@ -116,16 +130,7 @@ void Schedulers::place(Item& item, const strata_scheduler_desc& desc, const RunL
     return;
   }
   if (desc.convert_to_iter_based != 0) {
-    if (run.epoch_length < 1 || run.epoch_length > std::numeric_limits<int32_t>::max()) {
-      throw config_error(item.where,
-                         item.object.type(),
-                         ": convert_to_iter_based needs the length of an epoch, and "
-                         "the train loader does not tell it");
-    }
-    item.clock = Clock::kIter;
-    item.epoch_length = static_cast<int32_t>(run.epoch_length);
-    item.begin *= run.epoch_length;
-    item.end = item.end < 0 ? item.end : item.end * run.epoch_length;
+    count_iterations(item, run);
   }
   const bool by_epoch = item.clock == Clock::kEpoch;
   if (by_epoch && !run.by_epoch) {
@@ -216,9 +221,8 @@ void Schedulers::validated(Item& item, const border::Numbers& metrics) {
   if (epochs_ < item.begin || epochs_ >= item.end) {
     return;
   }
-  const auto it = std::find_if(metrics.begin(), metrics.end(), [&](const auto& metric) {
-    return metric.first == item.monitor;
-  });
+  const auto it = std::ranges::find_if(
+      metrics, [&](const auto& metric) { return metric.first == item.monitor; });
   if (it == metrics.end()) {
     std::vector<std::string_view> names;
     std::string listed;

@@ -89,6 +89,7 @@ class Schedulers {
 
   void add(const config::Value& table, const SchedulerFactory& make, const RunLength& run);
   void find_driven(Item& item, const strata_scheduler_desc& desc) const;
+  static void count_iterations(Item& item, const RunLength& run);
   static void place_updates(Item& item, const RunLength& run);
   static void place(Item& item, const strata_scheduler_desc& desc, const RunLength& run);
   [[nodiscard]] bool is_planned_as(std::string_view json) const;

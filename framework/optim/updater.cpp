@@ -306,8 +306,8 @@ void Updater::optimizer_step() {
 }
 
 size_t Updater::number_of(std::string_view param) const {
-  const auto it = std::find_if(
-      params_.begin(), params_.end(), [&](const ParamSlot& p) { return p.name == param; });
+  const auto it =
+      std::ranges::find_if(params_, [&](const ParamSlot& p) { return p.name == param; });
   if (it == params_.end()) {
     throw Error(STRATA_E_NOT_FOUND, text("the optimizer knows no parameter ", param));
   }

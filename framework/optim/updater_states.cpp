@@ -183,6 +183,7 @@ void Updater::for_each_value(const std::function<void(const StateSlice&)>& f) co
 
 std::vector<std::string> Updater::states() const {
   std::vector<std::string> out;
+  out.reserve(states_.size());
   for (const State& state : states_) {
     out.push_back(state.name);
   }

@@ -70,9 +70,8 @@ std::vector<std::vector<SegmentRef>> index_segments(const std::vector<View>& vie
     return views[static_cast<size_t>(r.view)].segments[static_cast<size_t>(r.segment)].param_offset;
   };
   for (auto& refs : out) {
-    std::stable_sort(refs.begin(), refs.end(), [&](const SegmentRef& a, const SegmentRef& b) {
-      return begins(a) < begins(b);
-    });
+    std::ranges::stable_sort(
+        refs, [&](const SegmentRef& a, const SegmentRef& b) { return begins(a) < begins(b); });
   }
   return out;
 }

@@ -129,6 +129,7 @@ std::vector<strata_type_desc> read_types(const strata_plugin& table) {
 /// The note says before loading what the code registers; both must be the same set.
 void check_against_note(const std::vector<strata_type_desc>& types, const Manifest& manifest) {
   std::vector<TypeName> registered;
+  registered.reserve(types.size());
   for (const strata_type_desc& type : types) {
     registered.push_back(
         {std::string(border::view(type.name)), std::string(border::view(type.kind))});

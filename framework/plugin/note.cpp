@@ -45,7 +45,7 @@ class File {
   [[nodiscard]] uint64_t size() const { return size_; }
 
   /// Throws rather than give fewer bytes than asked for.
-  std::vector<char> read(uint64_t offset, uint64_t count) const {
+  [[nodiscard]] std::vector<char> read(uint64_t offset, uint64_t count) const {
     if (offset > size_ || count > size_ - offset) {
       throw config_error("",
                          "the file is cut off: bytes ",

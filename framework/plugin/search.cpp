@@ -72,6 +72,31 @@ std::vector<fs::path> libraries_at(const fs::path& path) {
   return files;
 }
 
+/// Adds what one place for plugins has to `found`.
+void scan_place(const fs::path& path, Trust trust, const Host& host, Found& found) {
+  if (!path.is_absolute()) {
+    found.refused.push_back({path, "a place for plugins must be an absolute path", std::nullopt});
+    return;
+  }
+  std::error_code failed;
+  if (!fs::exists(path, failed)) {
+    found.skipped.push_back({path, failed ? failed.message() : "does not exist"});
+    return;
+  }
+  try {
+    for (const fs::path& file : libraries_at(path)) {
+      const fs::path real = fs::canonical(file, failed);
+      if (failed) {
+        found.refused.push_back({file, text("cannot be opened: ", failed.message()), std::nullopt});
+      } else {
+        examine(real, trust, host, found);
+      }
+    }
+  } catch (const fs::filesystem_error& e) {
+    found.refused.push_back({path, text("cannot be listed: ", e.code().message()), std::nullopt});
+  }
+}
+
 }  // namespace
 
 Paths search_paths(const Paths& from_config) {
@@ -102,28 +127,7 @@ Paths search_paths(const Paths& from_config) {
 Found scan(const Paths& paths, Trust trust, const Host& host) {
   Found found;
   for (const fs::path& path : paths) {
-    if (!path.is_absolute()) {
-      found.refused.push_back({path, "a place for plugins must be an absolute path", std::nullopt});
-      continue;
-    }
-    std::error_code failed;
-    if (!fs::exists(path, failed)) {
-      found.skipped.push_back({path, failed ? failed.message() : "does not exist"});
-      continue;
-    }
-    try {
-      for (const fs::path& file : libraries_at(path)) {
-        const fs::path real = fs::canonical(file, failed);
-        if (failed) {
-          found.refused.push_back(
-              {file, text("cannot be opened: ", failed.message()), std::nullopt});
-        } else {
-          examine(real, trust, host, found);
-        }
-      }
-    } catch (const fs::filesystem_error& e) {
-      found.refused.push_back({path, text("cannot be listed: ", e.code().message()), std::nullopt});
-    }
+    scan_place(path, trust, host, found);
   }
   return found;
 }

@@ -25,6 +25,12 @@ bool means(std::string_view asked, const TypeName& type, const Manifest& manifes
          asked == manifest.vendor + "." + type.name;
 }
 
+/// Whether the type of a plugin is one that the request may mean.
+bool answers(const TypeName& type, const Manifest& manifest, const Request& request) {
+  const bool kind = request.kind.empty() || request.kind == type.kind;
+  return kind && means(request.type, type, manifest);
+}
+
 std::vector<Match> matches(const plugin::Found& found, const Request& request) {
   std::vector<Match> exact;
   std::vector<Match> other;
@@ -33,8 +39,7 @@ std::vector<Match> matches(const plugin::Found& found, const Request& request) {
       continue;
     }
     for (const TypeName& type : candidate.manifest.types) {
-      const bool kind = request.kind.empty() || request.kind == type.kind;
-      if (kind && means(request.type, type, candidate.manifest)) {
+      if (answers(type, candidate.manifest, request)) {
         (type.name == request.type ? exact : other).push_back({&candidate, &type});
       }
     }

@@ -71,6 +71,7 @@ bool Type::has_field(std::string_view name) const {
 
 std::vector<config::FieldSpec> Type::fields() const {
   std::vector<config::FieldSpec> out;
+  out.reserve(desc->n_fields);
   for (uint64_t i = 0; i < desc->n_fields; ++i) {
     out.push_back(config::FieldSpec::from_abi(desc->fields[i]));
   }

@@ -56,22 +56,20 @@ void Evaluation::process(const data::Batch& batch, const unit::Fields& outputs) 
 border::Numbers Evaluation::compute(comm::World& world) {
   border::Numbers all;
   for (const auto& metric : metrics_) {
-    border::NumberSink state;
+    const border::NumberSink state;
     metric.call(&strata_metric_api::state, state.c());
     std::vector<double> sums;
     for (const auto& [name, value] : state.items()) {
       sums.push_back(value);
     }
     world.all_reduce_sum(sums.data(), static_cast<int64_t>(sums.size()));
-    border::NumberSink results;
+    const border::NumberSink results;
     metric.call(&strata_metric_api::compute,
                 static_cast<const double*>(sums.data()),
                 static_cast<uint64_t>(sums.size()),
                 results.c());
     for (const auto& item : results.items()) {
-      if (std::any_of(all.begin(), all.end(), [&](const auto& known) {
-            return known.first == item.first;
-          })) {
+      if (std::ranges::any_of(all, [&](const auto& known) { return known.first == item.first; })) {
         throw run_error(
             "two metrics report \"", item.first, "\"; give one of them another name or prefix");
       }

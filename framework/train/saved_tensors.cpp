@@ -42,7 +42,7 @@ std::vector<int64_t> SavedTensors::describe_own() {
   std::vector<int64_t> numbers;
   const auto add = [&](const optim::StateSlice& s) {
     const int64_t slot =
-        s.state.empty() ? 0 : std::find(states.begin(), states.end(), s.state) - states.begin() + 1;
+        s.state.empty() ? 0 : std::ranges::find(states, s.state) - states.begin() + 1;
     own_[{s.id, slot}].push_back(s);
     numbers.insert(numbers.end(), {s.id, slot, s.dtype, s.param_offset, s.count, s.step});
   };

@@ -94,10 +94,8 @@ void Session::join_ranks(const Start& start) {
   parts.hosts = comm::host_map(launch_, *start.store, timeout);
   parts.same_process = start.same_process;
   parts.timeout_ms = timeout.count();
-  const bool one_host =
-      std::all_of(parts.hosts.begin(), parts.hosts.end(), [&](const std::string& host) {
-        return host == parts.hosts.front();
-      });
+  const bool one_host = std::ranges::all_of(
+      parts.hosts, [&](const std::string& host) { return host == parts.hosts.front(); });
   const std::string type = comm::choose(STRATA_CPU, one_host, start.same_process, run_.backend);
   const config::Value* asked = run_.root->find("env_cfg.dist_cfg.backend");
   communicator_table_ = typed_table(type, asked == nullptr ? "default" : asked->where());
@@ -155,8 +153,7 @@ void Session::prepare_process() {
 void Session::check_configs_agree() {
   const std::string mine = config::dump(root_);
   const std::vector<std::string> hashes = world_->all_gather_text(std::to_string(hash(mine)));
-  const auto other =
-      std::find_if(hashes.begin(), hashes.end(), [&](const auto& h) { return h != hashes[0]; });
+  const auto other = std::ranges::find_if(hashes, [&](const auto& h) { return h != hashes[0]; });
   if (other == hashes.end()) {
     return;
   }

@@ -30,10 +30,24 @@ size_t group_at(const std::string& python, size_t& at, const config::Value& valu
     ++end;
   }
   if (end == begin || (named && (end == python.size() || python[end] != '>'))) {
-    refuse(value, "after \\ comes the number of a group (\\1 or \\g<1>) or another \\");
+    refuse(value, R"(after \ comes the number of a group (\1 or \g<1>) or another \)");
   }
   at = named ? end + 1 : end;
   return std::stoul(python.substr(begin, end - begin));
+}
+
+// What the escape at `at`, behind its backslash, becomes; moves `at` behind it.
+std::string ecma_escape(const config::Value& value, size_t& at, size_t groups) {
+  const std::string& python = value.as_text();
+  if (at < python.size() && python[at] == '\\') {
+    ++at;
+    return "\\";
+  }
+  const size_t group = group_at(python, at, value);
+  if (group > groups) {
+    refuse(value, text("the pattern has ", groups, " group(s), so there is no group ", group));
+  }
+  return group == 0 ? "$&" : text("$", group < 10 ? "0" : "", group);
 }
 
 std::string ecma_replacement(const config::Value& value, size_t groups) {
@@ -41,14 +55,8 @@ std::string ecma_replacement(const config::Value& value, size_t groups) {
   std::string out;
   for (size_t at = 0; at < python.size();) {
     const char c = python[at++];
-    if (c == '\\' && at < python.size() && python[at] == '\\') {
-      out += python[at++];
-    } else if (c == '\\') {
-      const size_t group = group_at(python, at, value);
-      if (group > groups) {
-        refuse(value, text("the pattern has ", groups, " group(s), so there is no group ", group));
-      }
-      out += group == 0 ? "$&" : text("$", group < 10 ? "0" : "", group);
+    if (c == '\\') {
+      out += ecma_escape(value, at, groups);
     } else {
       out += c == '$' ? "$$" : std::string(1, c);
     }
@@ -70,7 +78,7 @@ std::vector<KeyRevision> read_revisions(const config::Value& list) {
     if (!pair.is_list() || pair.size() != 2) {
       throw config_error(pair.where(),
                          pair.path(),
-                         " must be a pair [pattern, replacement], as [\"^module\\\\.\", \"\"]");
+                         R"( must be a pair [pattern, replacement], as ["^module\\.", ""])");
     }
     const config::Value& pattern = pair.as_list()[0];
     const config::Value& replacement = pair.as_list()[1];

@@ -32,7 +32,7 @@ std::vector<at::Tensor*> pointers(Fields& fields) {
 
 // "1" means the second field, as MMEngine's inputs_to_half has it.
 bool is_named(const std::vector<std::string>& names, const std::string& field, size_t place) {
-  return names.empty() || std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+  return names.empty() || std::ranges::any_of(names, [&](const std::string& name) {
            return name == field || name == std::to_string(place);
          });
 }
@@ -62,9 +62,8 @@ class RootScope {
     if (tracker_ != nullptr) {
       try {
         tracker_->leave(0, nullptr, 0, true);
-      } catch (
-          const std::
-              exception&) {  // NOLINT(bugprone-empty-catch): the first error is already on its way
+        // NOLINTNEXTLINE(bugprone-empty-catch): the first error is already on its way
+      } catch (const std::exception&) {
       }
     }
   }

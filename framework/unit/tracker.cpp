@@ -87,7 +87,7 @@ Tracker::Tracker(Model& model,
 
 Tracker::~Tracker() {
   drop_records();
-  for (Param& p : model_.params()) {
+  for (const Param& p : model_.params()) {
     torch::autograd::impl::set_post_acc_grad_hooks(p.tensor, nullptr);
   }
 }
@@ -364,7 +364,7 @@ void Tracker::sweep() {
       }
     }
   }
-  std::sort(left.begin(), left.end(), [](const Pass* a, const Pass* b) { return a->id > b->id; });
+  std::ranges::sort(left, [](const Pass* a, const Pass* b) { return a->id > b->id; });
   for (Pass* pass : left) {
     close(*pass);
   }

@@ -6,7 +6,7 @@
 namespace strata::kit {
 
 void BucketOrder::begin() {
-  std::fill(seen_.begin(), seen_.end(), int64_t{0});
+  std::ranges::fill(seen_, int64_t{0});
   left_ = waits_for_;
   ready_ = 0;
 }

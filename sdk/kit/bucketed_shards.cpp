@@ -55,8 +55,8 @@ void BucketedShards::plan_users() {
         buckets.push_back(places_[static_cast<size_t>(param)].bucket);
       }
     }
-    std::sort(buckets.begin(), buckets.end());
-    buckets.erase(std::unique(buckets.begin(), buckets.end()), buckets.end());
+    std::ranges::sort(buckets);
+    buckets.erase(std::ranges::unique(buckets).begin(), buckets.end());
   }
 }
 
@@ -97,6 +97,7 @@ void BucketedShards::materialize(int32_t unit) {
     return;
   }
   std::vector<size_t> bucket_of;
+  bucket_of.reserve(places_.size());
   for (const Place& place : places_) {
     bucket_of.push_back(place.bucket);
   }

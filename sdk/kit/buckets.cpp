@@ -109,6 +109,7 @@ void FlatStore::optim_views(const OptimViewSink& out) const {
       continue;
     }
     std::vector<strata_segment> segments;
+    segments.reserve(b.slots.size());
     for (const Slot& s : b.slots) {
       segments.push_back({s.offset, 0, s.numel, s.param, 0});
     }

@@ -18,7 +18,7 @@ std::string describe(const Call& call) {
   if (call.kind == kJoin) {
     return kNames[kJoin];
   }
-  const std::string name = text(kNames[call.kind], " no. ", call.sequence);
+  std::string name = text(kNames[call.kind], " no. ", call.sequence);
   if (call.kind == kBarrier) {
     return name;
   }

@@ -68,7 +68,7 @@ Clip read_clip(const Node& node) {
   }
   if (type != "norm") {
     throw config_error(
-        type_node.where(), "clip_grad.type is \"norm\" or \"value\", not \"", type, '"');
+        type_node.where(), R"(clip_grad.type is "norm" or "value", not ")", type, '"');
   }
   refuse_others(
       node, std::array<std::string_view, 4>{"type", "max_norm", "norm_type", "error_if_nonfinite"});

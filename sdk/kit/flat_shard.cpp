@@ -211,7 +211,7 @@ void FlatShard::reduce_end() {
     cast(grad_.data(), spec_.grad_dtype, sum, spec_.reduce_dtype, layout_.shard);
   }
   has_grad_ = true;
-  std::fill(taken_.begin(), taken_.end(), uint8_t{0});
+  std::ranges::fill(taken_, uint8_t{0});
   full_grad_.evict();
 }
 
@@ -232,7 +232,7 @@ void FlatShard::clear_gradients() {
   has_grad_ = false;
   pending_ = false;
   under_way_ = false;
-  std::fill(taken_.begin(), taken_.end(), uint8_t{0});
+  std::ranges::fill(taken_, uint8_t{0});
   if (full_grad_ && !spec_.full_grads) {
     full_grad_.evict();
   }
@@ -251,9 +251,8 @@ void FlatShard::abandon() noexcept {
     }
     clear_gradients();
     evict();
-  } catch (
-      const std::
-          exception&) {  // NOLINT(bugprone-empty-catch): the failure that led here is already on its way
+    // NOLINTNEXTLINE(bugprone-empty-catch): the failure that led here is already on its way
+  } catch (const std::exception&) {
   }
 }
 

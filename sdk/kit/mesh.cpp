@@ -26,6 +26,7 @@ Mesh::Mesh(strata_runtime* runtime, int32_t rank, int32_t replicas, int32_t shar
   }
   const auto rank_at = [&](int32_t replica, int32_t shard) { return replica * shards_ + shard; };
   std::vector<int32_t> ranks;
+  ranks.reserve(static_cast<size_t>(std::max(shards_, replicas_)));
   for (int32_t s = 0; s < shards_; ++s) {
     ranks.push_back(rank_at(replica(), s));
   }

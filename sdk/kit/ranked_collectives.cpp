@@ -14,7 +14,7 @@ namespace {
 
 // Up to this many bytes of all ranks together, adding everything everywhere is cheaper than another
 // round.
-constexpr int64_t kSmallBytes = 128 * 1024;
+constexpr int64_t kSmallBytes = int64_t{128} * 1024;
 
 int64_t pieces_of(int64_t count, int64_t piece) {
   return std::max<int64_t>(1, (count + piece - 1) / piece);
@@ -89,60 +89,85 @@ void RankedGroup::all_reduce_small(std::byte* data, int64_t count, int32_t dtype
       });
 }
 
+// An all-reduce of more than a slot holds. Each piece takes two rounds: every rank adds up its slice, then collects the
+// others'.
+class RankedGroup::LargeReduce {
+ public:
+  LargeReduce(RankedGroup& group, std::byte* data, int64_t count, int32_t dtype, int32_t op)
+      : group_(group), data_(data), count_(count), dtype_(dtype), op_(op) {}
+
+  [[nodiscard]] int64_t pieces() const { return pieces_of(count_, piece_); }
+
+  void post_slices(int64_t index) {
+    std::byte* mine = group_.open_round();
+    for (int rank = 0; rank < size_; ++rank) {
+      if (rank != own_) {
+        const Part part = slice(index, rank);
+        copy_bytes(mine + rank * share_, at(part), part.count * element_);
+      }
+    }
+    group_.publish_round();
+  }
+
+  void reduce_and_post(int64_t index) {
+    const Part part = slice(index, own_);
+    std::byte* target = at(part);
+    group_.await_round();
+    for (int rank = 0; rank < size_; ++rank) {
+      group_.rows_[static_cast<size_t>(rank)] =
+          rank == own_ ? target : group_.slot(rank, group_.taken_) + own_ * share_;
+    }
+    reduce_rows(group_.rows_, target, part.count, dtype_, op_);
+    group_.close_round();
+    copy_bytes(group_.open_round(), target, part.count * element_);
+    group_.publish_round();
+  }
+
+  void gather(int64_t index) {
+    group_.await_round();
+    for (int rank = 0; rank < size_; ++rank) {
+      if (rank != own_) {
+        const Part part = slice(index, rank);
+        copy_bytes(at(part), group_.slot(rank, group_.taken_), part.count * element_);
+      }
+    }
+    group_.close_round();
+  }
+
+ private:
+  [[nodiscard]] Part slice(int64_t index, int rank) const {
+    return slice_of(piece_at(index, piece_, count_), rank, size_);
+  }
+
+  [[nodiscard]] std::byte* at(Part part) const { return data_ + part.begin * element_; }
+
+  RankedGroup& group_;
+  std::byte* data_;
+  int64_t count_;
+  int32_t dtype_;
+  int32_t op_;
+  int size_ = group_.args_.size;
+  int own_ = group_.args_.rank;
+  int64_t element_ = size_of(dtype_);
+  int64_t share_ = group_.share_bytes();
+  int64_t piece_ = share_ / element_ * size_;
+};
+
 // Rounds in the order of their posting: reduce 0, reduce 1, gather 0, reduce 2, gather 1, …
 void RankedGroup::all_reduce_large(std::byte* data, int64_t count, int32_t dtype, int32_t op) {
-  const int64_t element = size_of(dtype);
-  const int64_t share = share_bytes();
-  const int64_t piece = share / element * args_.size;
-  const int64_t pieces = pieces_of(count, piece);
-  const auto slice = [&](int64_t index, int rank) {
-    return slice_of(piece_at(index, piece, count), rank, args_.size);
-  };
-  const auto post_slices = [&](int64_t index) {
-    std::byte* mine = open_round();
-    for (int rank = 0; rank < args_.size; ++rank) {
-      if (rank != args_.rank) {
-        const Part part = slice(index, rank);
-        copy_bytes(mine + rank * share, data + part.begin * element, part.count * element);
-      }
-    }
-    publish_round();
-  };
-  const auto reduce_and_post = [&](int64_t index) {
-    const Part part = slice(index, args_.rank);
-    std::byte* target = data + part.begin * element;
-    await_round();
-    for (int rank = 0; rank < args_.size; ++rank) {
-      rows_[static_cast<size_t>(rank)] =
-          rank == args_.rank ? target : slot(rank, taken_) + args_.rank * share;
-    }
-    reduce_rows(rows_, target, part.count, dtype, op);
-    close_round();
-    copy_bytes(open_round(), target, part.count * element);
-    publish_round();
-  };
-  const auto gather = [&](int64_t index) {
-    await_round();
-    for (int rank = 0; rank < args_.size; ++rank) {
-      if (rank != args_.rank) {
-        const Part part = slice(index, rank);
-        copy_bytes(data + part.begin * element, slot(rank, taken_), part.count * element);
-      }
-    }
-    close_round();
-  };
-
-  post_slices(0);
+  LargeReduce reduction(*this, data, count, dtype, op);
+  const int64_t pieces = reduction.pieces();
+  reduction.post_slices(0);
   for (int64_t index = 0; index < pieces; ++index) {
     if (index + 1 < pieces) {
-      post_slices(index + 1);
+      reduction.post_slices(index + 1);
     }
-    reduce_and_post(index);
+    reduction.reduce_and_post(index);
     if (index > 0) {
-      gather(index - 1);
+      reduction.gather(index - 1);
     }
   }
-  gather(pieces - 1);
+  reduction.gather(pieces - 1);
 }
 
 void RankedGroup::reduce_scatter(

@@ -30,7 +30,7 @@ void wake(std::atomic<uint32_t>& word) {
 
 namespace {
 
-constexpr int64_t kMinRankBytes = 64 * 1024;
+constexpr int64_t kMinRankBytes = int64_t{64} * 1024;
 
 // A multiple of 4096 for one of the slots, so that every slot begins on a page; some room for each
 // rank in it.

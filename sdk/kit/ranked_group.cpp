@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <unistd.h>
 #include <utility>
 

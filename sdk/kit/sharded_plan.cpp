@@ -36,7 +36,7 @@ void ShardedUnits::plan_pieces(int32_t unit) {
     for (uint64_t i = 0; i < desc.n_params; ++i) {
       const strata_param_desc& p = model_.params()[static_cast<size_t>(desc.params[i])];
       const ParamPlacement placement = options_.placement(p);
-      const auto alike = std::find_if(u.plans.begin(), u.plans.end(), [&](const Piece& piece) {
+      const auto alike = std::ranges::find_if(u.plans, [&](const Piece& piece) {
         return piece.placement == placement && piece.trainable == is_trainable(p);
       });
       Piece& piece = alike != u.plans.end()
@@ -56,7 +56,7 @@ void ShardedUnits::plan_borrowers(std::span<const int32_t> owners) {
     for (uint64_t i = 0; i < desc.n_borrowed; ++i) {
       const int32_t owner = places_[static_cast<size_t>(desc.borrowed[i])].unit;
       auto& needs = at(borrower).needs;
-      if (std::find(needs.begin(), needs.end(), owner) == needs.end()) {
+      if (std::ranges::find(needs, owner) == needs.end()) {
         needs.push_back(owner);
         at(owner).users.push_back(borrower);
       }

@@ -35,7 +35,7 @@ int64_t ShardedUnits::transient_elements(int32_t unit) const {
 
 bool ShardedUnits::whole(int32_t unit) const {
   const auto& pieces = at(unit).pieces;
-  return std::all_of(pieces.begin(), pieces.end(), [](const FlatShard& p) { return p.present(); });
+  return std::ranges::all_of(pieces, [](const FlatShard& p) { return p.present(); });
 }
 
 void ShardedUnits::gather_begin(int32_t unit) {
@@ -110,7 +110,7 @@ bool ShardedUnits::wanted_soon(int32_t unit) const {
   int64_t distance = 0;
   for (const int32_t next : order_.upcoming()) {
     const auto& needs = at(next).needs;
-    if (std::find(needs.begin(), needs.end(), unit) != needs.end()) {
+    if (std::ranges::find(needs, unit) != needs.end()) {
       return true;
     }
     for (const int32_t id : needs) {
@@ -127,8 +127,7 @@ void ShardedUnits::release(int32_t unit) {
   at(unit).active = false;
   for (const int32_t id : at(unit).needs) {
     const auto& users = at(id).users;
-    const bool used =
-        std::any_of(users.begin(), users.end(), [&](int32_t user) { return at(user).active; });
+    const bool used = std::ranges::any_of(users, [&](int32_t user) { return at(user).active; });
     if (!used && !wanted_soon(id)) {
       evict(id);
     }

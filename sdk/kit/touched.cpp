@@ -47,13 +47,11 @@ std::vector<int32_t> gather_uses(const Group& world,
   const std::vector<int32_t> all = gather_uses(world, uses, length);
   const auto row = [&](int32_t rank) {
     const std::span<const int32_t> whole(all.data() + rank * length, static_cast<size_t>(length));
-    return whole.first(
-        static_cast<size_t>(std::find(whole.begin(), whole.end(), -1) - whole.begin()));
+    return whole.first(static_cast<size_t>(std::ranges::find(whole, -1) - whole.begin()));
   };
   for (int32_t rank = 1; rank < world.size(); ++rank) {
-    const auto differ =
-        std::mismatch(row(0).begin(), row(0).end(), row(rank).begin(), row(rank).end());
-    const auto place = static_cast<size_t>(differ.first - row(0).begin());
+    const auto differ = std::ranges::mismatch(row(0), row(rank));
+    const auto place = static_cast<size_t>(differ.in1 - row(0).begin());
     if (place < row(0).size() || place < row(rank).size()) {
       throw run_error("ranks run their units in different orders: use no. ",
                       place + 1,

@@ -56,7 +56,8 @@ class CheckpointCommand : public Scene {
   }
 
   [[nodiscard]] bool python_has(const std::string& module) const {
-    return std::string(STRATA_TEST_PYTHON) != "" && python({"-c", "import " + module}).code == 0;
+    return !std::string_view(STRATA_TEST_PYTHON).empty() &&
+           python({"-c", "import " + module}).code == 0;
   }
 };
 

@@ -142,8 +142,8 @@ TEST_F(DeepSpeed, HalfPrecisionUnderAnotherWrapperIsRefusedWithTheOneItNeeds) {
 }
 
 TEST_F(DeepSpeed, TheSeedsConfigurationIsAccepted) {
-  const Outcome outcome = run_strata(
-      {"train", STRATA_SOURCE_DIR "/configs/seed/deepspeed.toml", "--nproc", "2", "--dry-run"});
+  const std::string seed = STRATA_SOURCE_DIR "/configs/seed/deepspeed.toml";
+  const Outcome outcome = run_strata({"train", seed, "--nproc", "2", "--dry-run"});
 
   EXPECT_EQ(outcome.code, 0) << outcome.err;
 }
@@ -159,7 +159,7 @@ TEST_F(DeepSpeed, AMistakeInTheFileIsNamedByItsLine) {
   write_text(path("ds_config.json"), "{\n\"zero_optimization\": {\n\"stgae\": 2}}");
   expect_refused(
       "[strategy]\ntype = \"DeepSpeedStrategy\"\nconfig = \"ds_config.json\"\n" + iterations(2),
-      {"ds_config.json:3: unknown key \"zero_optimization.stgae\"; did you mean \"stage\"?",
+      {R"(ds_config.json:3: unknown key "zero_optimization.stgae"; did you mean "stage"?)",
        "DeepSpeedStrategy"});
 }
 

@@ -52,7 +52,7 @@ class Failure : public Scene {
  protected:
   void spoil_label_of_image_20() const {
     std::string bytes = read_text(path("data/data_batch_1.bin"));
-    bytes[20 * 3073] = static_cast<char>(77);
+    bytes[size_t{20} * 3073] = static_cast<char>(77);
     write_text(path("data/data_batch_1.bin"), bytes);
   }
 
@@ -120,10 +120,10 @@ TEST_F(Failure, OfOneRankEndsTheOther) {
 TEST_F(Failure, OfASaveNamesTheFileAndTheReason) {
   Start start = strata({"train", config(), "--work-dir", "work"});
   start.before_exec = [] {
-    constexpr rlim_t kBytes = 64 * 1024;  // the logs fit, the weights do not
+    constexpr rlim_t kBytes = rlim_t{64} * 1024;  // the logs fit, the weights do not
     const rlimit limit{kBytes, kBytes};
     setrlimit(RLIMIT_FSIZE, &limit);
-    signal(SIGXFSZ, SIG_IGN);  // NOLINT: write() fails instead
+    signal(SIGXFSZ, SIG_IGN);  // write() fails instead
   };
 
   const Outcome outcome = run(start);

@@ -117,7 +117,7 @@ TEST_F(Plugins, WithOneTypeNameAreRefusedUntilTheConfigChooses) {
                     HasSubstr("\"AdamW\" is in 2 plugins"),
                     HasSubstr(copy().string()),
                     HasSubstr("plugin = \"vendor.optimizer.adam\"")));
-  const Outcome chosen = run_with("type = \"AdamW\", plugin = \"vendor.optimizer.adam\"");
+  const Outcome chosen = run_with(R"(type = "AdamW", plugin = "vendor.optimizer.adam")");
   EXPECT_EQ(chosen.code, 0) << chosen.err;
 }
 

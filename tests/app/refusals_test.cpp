@@ -47,7 +47,7 @@ std::string with(const std::string& text) {
   return text + "\n" + kThreeIterations;
 }
 
-std::vector<Mistake> mistakes() {
+std::vector<Mistake> mistakes_in_values() {
   return {
       {"UnknownTopLevelKey",
        with("train_dataloder = { batch_size = 3 }"),
@@ -73,6 +73,9 @@ std::vector<Mistake> mistakes() {
       {"UnknownType",
        with("[model]\ntype = \"MLPP\""),
        {"run.toml:3:", "unknown model type \"MLPP\"", "did you mean \"MLP\"?"}},
+      {"UnknownRuleOfParamwiseCfg",
+       with("[optim_wrapper]\nparamwise_cfg = { bias_lr_mul = 2.0 }"),
+       {"run.toml:3:", "bias_lr_mul", "did you mean \"bias_lr_mult\"?"}},
       {"UnknownHook",
        with("custom_hooks = [{ type = \"LogerHook\" }]"),
        {"run.toml:2:", "unknown hook type \"LogerHook\"", "did you mean \"LoggerHook\"?"}},
@@ -101,6 +104,11 @@ std::vector<Mistake> mistakes() {
       {"WorkDirThatIsAFile",
        with("work_dir = \"base.toml/runs\""),
        {"run.toml:2:", "base.toml is a file", "name a folder"}},
+  };
+}
+
+std::vector<Mistake> mistakes_in_loops_and_schedules() {
+  return {
       {"EpochsAndIterations",
        "[train_cfg]\nmax_epochs = 2\nmax_iters = 3\n",
        {"run.toml:4:", "`max_iters` has no meaning", "by_epoch"}},
@@ -123,9 +131,6 @@ std::vector<Mistake> mistakes() {
       {"EpochsOverAnEndlessSampler",
        "[train_dataloader]\nsampler = { type = \"InfiniteSampler\" }\n" + std::string(kTwoEpochs),
        {"run.toml:3:", "DefaultSampler", "by_epoch = false"}},
-      {"UnknownRuleOfParamwiseCfg",
-       with("[optim_wrapper]\nparamwise_cfg = { bias_lr_mul = 2.0 }"),
-       {"run.toml:3:", "bias_lr_mul", "did you mean \"bias_lr_mult\"?"}},
   };
 }
 
@@ -133,9 +138,16 @@ TEST_P(ConfigMistake, IsRefused) {
   expect_refused({"train", config(GetParam().text)}, GetParam().says);
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, ConfigMistake, testing::ValuesIn(mistakes()), [](const auto& of) {
-  return std::string(of.param.name);
-});
+constexpr auto kMistakesName = [](const auto& of) { return std::string(of.param.name); };
+
+INSTANTIATE_TEST_SUITE_P(Values,
+                         ConfigMistake,
+                         testing::ValuesIn(mistakes_in_values()),
+                         kMistakesName);
+INSTANTIATE_TEST_SUITE_P(LoopsAndSchedules,
+                         ConfigMistake,
+                         testing::ValuesIn(mistakes_in_loops_and_schedules()),
+                         kMistakesName);
 
 TEST_F(Refusal, NamesTheFilesOfABaseCycle) {
   write_text(path("a.toml"), "_base_ = [\"b.toml\"]\n");

@@ -64,7 +64,7 @@ void write_striped_digits(const fs::path& path, int count) {
     bytes.push_back(static_cast<char>(label));
     for (int64_t i = 0; i < 3 * kPlane; ++i) {
       const int64_t row = i % kPlane / 32;
-      const int64_t noise = (number * 37 + i * 101 + i / 7) % 60;
+      const int64_t noise = (int64_t{number} * 37 + i * 101 + i / 7) % 60;
       bytes.push_back(static_cast<char>(row / 3 == label ? 150 + noise : noise));
     }
   }

@@ -57,8 +57,8 @@ class Scene : public testing::Test {
   [[nodiscard]] fs::path path(const std::string& name = "") const { return folder_.path() / name; }
 
   /// Writes <name>.toml: base.toml (line 1), then the text from line 2 on. Returns the file's name.
-  std::string config(const std::string& text = kThreeIterations,
-                     const std::string& name = "run") const;
+  [[nodiscard]] std::string config(const std::string& text = kThreeIterations,
+                                   const std::string& name = "run") const;
 
   /// `strata` with these arguments, in the scene's folder.
   [[nodiscard]] Start strata(std::vector<std::string> args) const;

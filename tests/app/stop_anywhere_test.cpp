@@ -33,8 +33,8 @@ std::string zero(int stage) {
 }
 
 std::string colossalai(const std::string& plugin) {
-  return "{ type = \"ColossalAIStrategy\", plugin = { type = \"" + plugin +
-         "\", precision = \"bf16\", max_norm = 0.5 } }";
+  return R"({ type = "ColossalAIStrategy", plugin = { type = ")" + plugin +
+         R"(", precision = "bf16", max_norm = 0.5 } })";
 }
 
 class StopAnywhere : public Scene, public testing::WithParamInterface<Case> {

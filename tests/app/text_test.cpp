@@ -62,7 +62,7 @@ class Text : public Scene {
     EXPECT_EQ(done.code, 0) << done.err;
   }
 
-  std::string model_config(const std::string& more = {}) const {
+  [[nodiscard]] std::string model_config(const std::string& more = {}) const {
     write_text(path("gpt2.toml"), kModel + more);
     return "gpt2.toml";
   }

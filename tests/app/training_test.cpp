@@ -252,9 +252,9 @@ TEST_F(Training, LogsTheNormOfClippedGradients) {
 }
 
 TEST_F(Training, WritesIntoAFolderOfAnyName) {
-  train(config(), "a \"quoted\" \\ folder");
+  train(config(), R"(a "quoted" \ folder)");
 
-  EXPECT_THAT(checkpoints("a \"quoted\" \\ folder"), ElementsAre("iter_3"));
+  EXPECT_THAT(checkpoints(R"(a "quoted" \ folder)"), ElementsAre("iter_3"));
 }
 
 // Two state numbers per element: 16 bytes for each of the MLP's 49,338 parameters, and a little padding.

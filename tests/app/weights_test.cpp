@@ -52,8 +52,8 @@ std::string zero_strategy(int stage) {
 }
 
 std::string fsdp_strategy(const std::string& sharding) {
-  return "{ type = \"FSDPStrategy\", model_wrapper = { sharding_strategy = \"" + sharding +
-         "\", auto_wrap_policy = \"always_wrap_policy\" } }";
+  return R"({ type = "FSDPStrategy", model_wrapper = { sharding_strategy = ")" + sharding +
+         R"(", auto_wrap_policy = "always_wrap_policy" } })";
 }
 
 TEST_F(StoredWeights, GiveTheSameFirstLossUnderEveryStrategy) {

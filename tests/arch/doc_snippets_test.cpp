@@ -23,7 +23,7 @@ struct Snippet {
 };
 
 std::string page_text(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
+  const std::ifstream in(file, std::ios::binary);
   EXPECT_TRUE(in) << file << " is not there";
   std::ostringstream out;
   out << in.rdbuf();

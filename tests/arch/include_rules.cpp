@@ -65,7 +65,7 @@ bool is_torch(const std::string& path) {
 }
 
 std::string text_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
+  const std::ifstream in(file, std::ios::binary);
   std::ostringstream out;
   out << in.rdbuf();
   return std::move(out).str();
@@ -140,7 +140,8 @@ Problems host_includes(const Source& source) {
     const std::string folder = first_part(include.path);
     const auto level = levels.find(folder);
     if (level != levels.end() && folder != own && level->second >= levels.at(own)) {
-      out.push_back(at(source, include, "points back: " + own + " does not see " + folder));
+      const std::string why = "points back: " + own + " does not see ";
+      out.push_back(at(source, include, why + folder));
     } else if (include.quoted && level == levels.end() && folder != "strata") {
       out.push_back(at(source, include, "is neither \"strata/…\" nor \"<folder>/<file>\""));
     }

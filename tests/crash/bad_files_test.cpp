@@ -126,7 +126,7 @@ TEST_F(BadFiles, AreNoneInACheckpointAsItWasSaved) {
 }
 
 TEST_F(BadFiles, WithOneFlippedBitAreTold) {
-  std::mt19937 random(11);  // NOLINT: the same bits each time
+  std::mt19937 random(11);  // the same bits each time
 
   for (const std::string& file : files_) {
     const std::string good = read_file(checkpoint() / file);

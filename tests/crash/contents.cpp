@@ -106,11 +106,13 @@ class Tensors {
 /// As ranks do: each writes its files while the others write theirs.
 Index write_all(const Tensors& tensors, const fs::path& folder) {
   std::vector<std::future<Index>> ranks;
+  ranks.reserve(kRanks);
   for (int rank = 0; rank < kRanks; ++rank) {
     ranks.push_back(std::async(std::launch::async,
                                [&tensors, &folder, rank] { return tensors.write(folder, rank); }));
   }
   std::vector<Index> parts;
+  parts.reserve(ranks.size());
   for (std::future<Index>& rank : ranks) {
     parts.push_back(rank.get());
   }

@@ -66,7 +66,7 @@ class Disk {
 
   [[nodiscard]] std::pair<size_t, std::string> parent_of(const std::string& path) const;
   [[nodiscard]] std::optional<size_t> find(const std::string& path) const;
-  size_t node_of(const Record& record) const;
+  [[nodiscard]] size_t node_of(const Record& record) const;
   size_t make(bool folder);
   void change(size_t folder, const Change& change);
   void move(const Record& record);

@@ -15,8 +15,8 @@
 
 namespace {
 
-using namespace strata::
-    test;  // NOLINT(google-build-using-namespace): this file is of it, but for libc's names
+// NOLINTNEXTLINE(google-build-using-namespace): this file is of it, but for libc's names
+using namespace strata::test;
 
 /// The path below the watched folder; nothing for one outside, or in a program that is not watched.
 std::optional<std::string> watched(int at, const char* path) {

@@ -17,8 +17,9 @@ namespace strata::test {
 namespace {
 
 constexpr int kMaxFiles = 65536;
-std::atomic<int64_t>
-    handles[kMaxFiles];  // by descriptor: 1 + the record that opened it; 0: not watched
+// By descriptor: 1 + the record that opened it; 0: not watched.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): of the process, as descriptors are
+std::atomic<int64_t> handles[kMaxFiles];
 
 int64_t number_from(const char* name) {
   const char* const text = ::getenv(name);

@@ -47,7 +47,7 @@ TEST_F(Kill, IsSurvivedAtEveryOperation) {
 TEST_F(Kill, IsSurvivedAtRandomMoments) {
   const Outcome whole = run(scenario_.driver());
   ASSERT_EQ(whole.code, 0);
-  std::mt19937 random(5);  // NOLINT: the same moments each time
+  std::mt19937 random(5);  // the same moments each time
   std::uniform_real_distribution<double> moment(0, whole.seconds);
   int killed = 0;
 

@@ -107,7 +107,7 @@ TEST_F(RealRun, GoesOnAfterAKillDuringASave) {
 struct Damage {
   const char* file;
   const char* cause;
-  std::string (*spoil)(std::string content);
+  std::string (*spoil)(const std::string& content);
 };
 
 class SpoiltCheckpoint : public RealRun {};
@@ -142,12 +142,15 @@ TEST_F(SpoiltCheckpoint, IsReadUnlessTheStructureTellsWhenBytesAreNotCompared) {
 
 // All of it before the run begins: exit code 2, and no work_dir.
 TEST_F(SpoiltCheckpoint, IsNoStartForARun) {
-  const auto flip = [](std::string content) {
-    content[content.size() / 2] = static_cast<char>(content[content.size() / 2] ^ 4);
-    return content;
+  const auto flip = [](const std::string& content) {
+    std::string out = content;
+    out[out.size() / 2] = static_cast<char>(out[out.size() / 2] ^ 4);
+    return out;
   };
-  const auto cut = [](std::string content) { return content.substr(0, content.size() / 2); };
-  const auto absurd = [](std::string content) { return content.replace(0, 8, 8, '\xff'); };
+  const auto cut = [](const std::string& content) { return content.substr(0, content.size() / 2); };
+  const auto absurd = [](const std::string& content) {
+    return std::string(8, '\xff') + content.substr(8);
+  };
   const std::vector<Damage> damages = {{"model.safetensors", "checksum", flip},
                                        {"optimizer.safetensors", "checksum", flip},
                                        {"index.json", "checksum", flip},

@@ -159,7 +159,7 @@ std::string low_level_zero(int stage, const std::string& dtype, const std::strin
 }
 
 std::string gemini(const std::string& dtype, const std::string& more = {}) {
-  return "{ type = \"ColossalAIStrategy\", plugin = { type = \"GeminiPlugin\", precision = \"" +
+  return R"({ type = "ColossalAIStrategy", plugin = { type = "GeminiPlugin", precision = ")" +
          std::string(dtype == "float16" ? "fp16" : "bf16") +
          "\", chunk_config_dict = { 2 = { chunk_size = 700 } }" + more + " } }";
 }

@@ -89,8 +89,8 @@ Measured measure(const std::string& strategy, int world, int accumulation = 1) {
 }
 
 std::string fsdp(const std::string& sharding) {
-  return "{ type = \"FSDPStrategy\", model_wrapper = { sharding_strategy = \"" + sharding +
-         "\", auto_wrap_policy = \"always_wrap_policy\" } }";
+  return R"({ type = "FSDPStrategy", model_wrapper = { sharding_strategy = ")" + sharding +
+         R"(", auto_wrap_policy = "always_wrap_policy" } })";
 }
 
 // Nothing kept beyond need: the formulas' stage 3.
@@ -227,7 +227,7 @@ INSTANTIATE_TEST_SUITE_P(Modes,
 // Chunks of so many elements. One: each parameter has its own, so chunks in use are those of the unit in use.
 std::string gemini(const std::string& precision, int chunk, const std::string& more = {}) {
   const std::string size = " = { chunk_size = " + std::to_string(chunk) + " }";
-  return "{ type = \"ColossalAIStrategy\", plugin = { type = \"GeminiPlugin\", precision = \"" +
+  return R"({ type = "ColossalAIStrategy", plugin = { type = "GeminiPlugin", precision = ")" +
          precision + "\", chunk_config_dict = { 2" + size + ", 4" + size + " }" + more + " } }";
 }
 

@@ -1,7 +1,7 @@
 // What ranks say when one of them does something else, leaves, stops or dies: an error in time,
 // never a hang.
 #include <chrono>
-#include <signal.h>
+#include <csignal>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -197,7 +197,7 @@ TEST(Processes, AddUpInRankOrderOverSharedMemory) {
 TEST(Processes, OfAnotherProcessAreRefusedByThreads) {
   testing::internal::CaptureStderr();
   const int code = comm::launch_local(2, [](const comm::LaunchInfo& info) {
-    World world(info, make_parts(info, "threads"));
+    const World world(info, make_parts(info, "threads"));
     return 0;
   });
 

@@ -1,5 +1,6 @@
 // Every collective of every CPU communicator: right to the bit, whatever the size, type and number
 // of ranks.
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -60,7 +61,7 @@ struct Backend {
 
 // A value whose sum over ranks depends on the order: magnitudes differ by rank, signs alternate.
 float value_at(int rank, int64_t i) {
-  const auto mixed = static_cast<uint32_t>(i * 2654435761 + rank * 40503);
+  const auto mixed = static_cast<uint32_t>(i * 2654435761 + int64_t{rank} * 40503);
   const float fraction = 1.F + static_cast<float>(mixed >> 9) / 8388608.F;
   return std::ldexp((mixed & 1U) != 0 ? fraction : -fraction, rank * 5 % 17);
 }
@@ -161,7 +162,7 @@ TEST_P(Collectives, AllGatherJoinsTheSlicesEvenInPlace) {
       ASSERT_EQ(first_difference(out, expected), -1) << count;
 
       std::vector<float> place(out.size());
-      std::copy(in.begin(), in.end(), place.begin() + rank * count);
+      std::ranges::copy(in, place.begin() + rank * count);
       backend.all_gather(place.data() + rank * count, place.data(), count, STRATA_F32);
       ASSERT_EQ(first_difference(place, expected), -1) << count << ", in place";
     }
@@ -208,7 +209,8 @@ void expect_sum_max_min(const Backend& backend, int rank, int world, int32_t dty
   backend.all_reduce(max.data(), 1'000, dtype, STRATA_MAX);
   backend.all_reduce(min.data(), 1'000, dtype, STRATA_MIN);
 
-  EXPECT_EQ(sum, std::vector<T>(1'000, static_cast<T>(world * (world + 1) / 2))) << dtype;
+  const int all_ranks = world * (world + 1) / 2;
+  EXPECT_EQ(sum, std::vector<T>(1'000, static_cast<T>(all_ranks))) << dtype;
   EXPECT_EQ(max, std::vector<T>(1'000, static_cast<T>(world))) << dtype;
   EXPECT_EQ(min, std::vector<T>(1'000, static_cast<T>(1))) << dtype;
 }

@@ -29,7 +29,7 @@ class TempFolder {
   std::filesystem::path path_;
 };
 
-inline constexpr int64_t kPlane = 32 * 32;
+inline constexpr int64_t kPlane = int64_t{32} * 32;
 
 /// Byte `i` (plane by plane) of the image with the given number.
 inline uint8_t image_byte(int64_t number, int64_t i) {

@@ -58,6 +58,7 @@ Program::Program(const Start& start)
       err_(memfd_create("stderr", MFD_CLOEXEC)),
       started_(Clock::now()) {
   std::vector<char*> args;
+  args.reserve(start.args.size());
   for (const std::string& arg : start.args) {
     args.push_back(const_cast<char*>(arg.c_str()));  // execv wants it so, and changes nothing
   }

@@ -52,6 +52,7 @@ inline SharedRegion region_at(const std::string& address, const std::string& gro
   }
   uintptr_t value = 0;
   std::from_chars(address.data() + colon + 1, address.data() + address.size(), value);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): a text is how the address comes from the other thread
   return *reinterpret_cast<const SharedRegion*>(value);
 }
 

@@ -1,6 +1,7 @@
 // CIFAR-10 (Krizhevsky, 2009) and the quick start's digits, which come in the same layout.
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "strata/cpp/data.hpp"
@@ -56,7 +57,8 @@ Source digits_source() {
 
 class ImageDataset : public strata::Dataset {
  public:
-  ImageDataset(const Config& config, Source source) : config_(config), source_(std::move(source)) {}
+  ImageDataset(Config config, Source source)
+      : config_(std::move(config)), source_(std::move(source)) {}
 
   void open() override {
     const std::vector<std::string> names =
@@ -101,7 +103,7 @@ class ImageDataset : public strata::Dataset {
 
  private:
   [[nodiscard]] fs::path find_folder(const std::string& file) const {
-    const fs::path root = config_.data_root;
+    fs::path root = config_.data_root;
     if (fs::exists(root / file)) {
       return root;
     }

@@ -1,6 +1,7 @@
 // Random samples, for runs whose data must cost next to nothing and need no files.
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "strata/cpp/data.hpp"
@@ -24,7 +25,7 @@ struct Config {
 
 class RandomClassification final : public strata::Dataset {
  public:
-  explicit RandomClassification(const Config& config) : config_(config) {
+  explicit RandomClassification(Config config) : config_(std::move(config)) {
     const auto bad = std::ranges::find_if(config_.shape, [](int64_t extent) { return extent < 1; });
     if (bad != config_.shape.end() || config_.shape.size() > STRATA_MAX_DIMS) {
       throw strata::config_error({},

@@ -12,7 +12,7 @@ namespace tokens {
 namespace {
 
 // 256 int32: magic, version, number of tokens, zeros. Source: llm.c, dev/data/data_common.py.
-constexpr int64_t kHeaderBytes = 256 * 4;
+constexpr int64_t kHeaderBytes = int64_t{256} * 4;
 
 struct Header {
   int32_t magic;

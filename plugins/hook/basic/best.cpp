@@ -15,7 +15,7 @@ std::string lower(std::string text) {
 
 bool parse_rule(const std::string& rule, const Node& node) {
   if (rule != "greater" && rule != "less") {
-    throw config_error(node.where(), "rule is \"greater\" or \"less\", not \"", rule, "\"");
+    throw config_error(node.where(), R"(rule is "greater" or "less", not ")", rule, '"');
   }
   return rule == "greater";
 }
@@ -39,6 +39,7 @@ std::vector<std::string> texts_of(const Node& node) {
 
 std::vector<std::string> BestRules::path_keys() const {
   std::vector<std::string> out;
+  out.reserve(metrics_.size());
   for (const std::string& metric : metrics_) {
     out.push_back(path_key(metric));
   }
@@ -95,7 +96,7 @@ bool BestRules::infer_greater(const std::string& metric) const {
   throw config_error(where_,
                      "save_best: nothing says whether more or less of \"",
                      metric,
-                     "\" is better; set rule = \"greater\" or \"less\"");
+                     R"(" is better; set rule = "greater" or "less")");
 }
 
 std::vector<strata_named_number> BestRules::pick(std::span<const strata_named_number> given) {

@@ -229,6 +229,7 @@ void CheckpointHook::publish(const std::filesystem::path& checkpoint) const {
     return;
   }
   std::vector<strata_str> keys;
+  keys.reserve(published_keys_.size());
   for (const std::string& key : published_keys_) {
     keys.push_back(view(std::string_view(key)));
   }

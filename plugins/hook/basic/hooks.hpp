@@ -100,7 +100,7 @@ struct CheckInvalidLossConfig {
 /// others.
 class CheckInvalidLossHook final : public Hook {
  public:
-  explicit CheckInvalidLossHook(const CheckInvalidLossConfig& config) : config_(config) {}
+  explicit CheckInvalidLossHook(CheckInvalidLossConfig config) : config_(std::move(config)) {}
 
   [[nodiscard]] uint64_t points() const override { return bit(STRATA_POINT_AFTER_TRAIN_ITER); }
 

@@ -3,20 +3,20 @@
 
 namespace {
 
-using namespace strata::hook_basic;
+namespace basic = strata::hook_basic;
 using strata::exported;
 
 auto invalid_loss() {
-  using Config = CheckInvalidLossConfig;
-  return exported<CheckInvalidLossHook, Config>("CheckInvalidLossHook")
+  using Config = basic::CheckInvalidLossConfig;
+  return exported<basic::CheckInvalidLossHook, Config>("CheckInvalidLossHook")
       .doc("ends the run, or warns, when a loss is NaN or infinite")
       .field("interval", &Config::interval, "iterations between two looks", "[1, inf)")
       .field("on_invalid", &Config::on_invalid, "what to do then", "stop|warn");
 }
 
 auto logger() {
-  using Config = LoggerConfig;
-  return exported<LoggerHook, Config>("LoggerHook")
+  using Config = basic::LoggerConfig;
+  return exported<basic::LoggerHook, Config>("LoggerHook")
       .doc("log lines and scalars")
       .field("interval", &Config::interval, "iterations of an epoch between two lines", "[1, inf)")
       .field("ignore_last",
@@ -35,8 +35,8 @@ auto logger() {
 }
 
 auto checkpoint() {
-  using Config = CheckpointConfig;
-  return exported<CheckpointHook, Config>("CheckpointHook")
+  using Config = basic::CheckpointConfig;
+  return exported<basic::CheckpointHook, Config>("CheckpointHook")
       .doc("saves checkpoints")
       .field("interval", &Config::interval, "epochs or iterations between two; -1: never")
       .field("by_epoch",
@@ -61,7 +61,7 @@ auto checkpoint() {
              "text|list")
       .field("rule",
              &Config::rule,
-             "\"greater\" or \"less\" is better, one for all metrics or one for each",
+             R"("greater" or "less" is better, one for all metrics or one for each)",
              "text|list")
       .field("greater_keys",
              &Config::greater_keys,
@@ -80,14 +80,14 @@ auto checkpoint() {
 
 }  // namespace
 
-STRATA_PLUGIN(
-    exported<RuntimeInfoHook>("RuntimeInfoHook")
-        .doc("facts, learning rates, losses and metrics for the log"),
-    exported<IterTimerHook>("IterTimerHook")
-        .doc("time of iterations, and the estimate of what remains"),
-    exported<DistSamplerSeedHook>("DistSamplerSeedHook")
-        .doc("tells the sampler which epoch begins"),
-    invalid_loss(),
-    logger(),
-    exported<ParamSchedulerHook>("ParamSchedulerHook").doc("lets the schedulers take their steps"),
-    checkpoint());
+STRATA_PLUGIN(exported<basic::RuntimeInfoHook>("RuntimeInfoHook")
+                  .doc("facts, learning rates, losses and metrics for the log"),
+              exported<basic::IterTimerHook>("IterTimerHook")
+                  .doc("time of iterations, and the estimate of what remains"),
+              exported<basic::DistSamplerSeedHook>("DistSamplerSeedHook")
+                  .doc("tells the sampler which epoch begins"),
+              invalid_loss(),
+              logger(),
+              exported<basic::ParamSchedulerHook>("ParamSchedulerHook")
+                  .doc("lets the schedulers take their steps"),
+              checkpoint());

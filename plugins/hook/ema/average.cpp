@@ -65,8 +65,10 @@ std::optional<Blend> AverageRule::next(int64_t steps) const {
     return std::nullopt;
   }
   switch (kind) {
-    case Kind::kStochastic:
-      return Blend{1.0 / static_cast<double>(steps / interval + 1), false};
+    case Kind::kStochastic: {
+      const int64_t averaged = steps / interval + 1;
+      return Blend{1.0 / static_cast<double>(averaged), false};
+    }
     case Kind::kAnnealing:
       return Blend{
           std::max(momentum, static_cast<double>(gamma) / static_cast<double>(gamma + steps)),

@@ -64,7 +64,7 @@ ScalerConfig read_scaler(const Node& node) {
     out.init_scale = node.as_float();
   } else if (node.as_text() != "dynamic") {
     throw config_error(node.where(),
-                       "loss_scale is \"dynamic\", a number or a table, not \"",
+                       R"(loss_scale is "dynamic", a number or a table, not ")",
                        node.as_text(),
                        '"');
   }

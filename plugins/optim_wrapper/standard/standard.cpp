@@ -101,7 +101,7 @@ class AmpWrapper : public Accumulating {
       return STRATA_F32;
     }
     throw strata::config_error(
-        "", "dtype is \"float16\", \"bfloat16\" or \"float32\" (no autocast), not \"", name, '"');
+        "", R"(dtype is "float16", "bfloat16" or "float32" (no autocast), not ")", name, '"');
   }
 
   // Without begin(), which only training calls, there is no gradient to scale; validation on a CPU

@@ -24,7 +24,7 @@ class STRATA_HIDDEN Rise {
       throw refused(type, "warmup_num_steps", "must be at least 1, is ", c.warmup_num_steps);
     }
     if (!log_ && c.warmup_type != "linear") {
-      throw refused(type, "warmup_type", "is \"log\" or \"linear\", not \"", c.warmup_type, '"');
+      throw refused(type, "warmup_type", R"(is "log" or "linear", not ")", c.warmup_type, '"');
     }
   }
 

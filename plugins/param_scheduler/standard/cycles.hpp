@@ -83,11 +83,8 @@ class STRATA_HIDDEN OneCycle : public Scheduler {
       throw refused("OneCycle", "total_steps", "must be at least 1, is ", *c.total_steps);
     }
     if (c.anneal_strategy != "cos" && c.anneal_strategy != "linear") {
-      throw refused("OneCycle",
-                    "anneal_strategy",
-                    "is \"cos\" or \"linear\", not \"",
-                    c.anneal_strategy,
-                    '"');
+      throw refused(
+          "OneCycle", "anneal_strategy", R"(is "cos" or "linear", not ")", c.anneal_strategy, '"');
     }
     if (!(c.div_factor > 0) || !(c.final_div_factor > 0)) {
       throw refused("OneCycle", "div_factor", "and final_div_factor must be above 0");

@@ -69,12 +69,12 @@ class STRATA_HIDDEN ReduceOnPlateau : public Scheduler {
       throw refused("ReduceOnPlateau", "by_epoch", "must be true: it steps after validation");
     }
     if (c_.rule != "less" && c_.rule != "greater") {
-      throw refused("ReduceOnPlateau", "rule", "is \"less\" or \"greater\", not \"", c_.rule, '"');
+      throw refused("ReduceOnPlateau", "rule", R"(is "less" or "greater", not ")", c_.rule, '"');
     }
     if (c_.threshold_rule != "rel" && c_.threshold_rule != "abs") {
       throw refused("ReduceOnPlateau",
                     "threshold_rule",
-                    "is \"rel\" or \"abs\", not \"",
+                    R"(is "rel" or "abs", not ")",
                     c_.threshold_rule,
                     '"');
     }

@@ -125,9 +125,8 @@ class STRATA_HIDDEN MultiStep : public Scheduler {
 
  protected:
   double next(const strata_scheduler_args& a) override {
-    const auto due = std::count_if(milestones_.begin(), milestones_.end(), [&](int64_t milestone) {
-      return milestone * a.epoch_length == a.t;
-    });
+    const auto due = std::ranges::count_if(
+        milestones_, [&](int64_t milestone) { return milestone * a.epoch_length == a.t; });
     return due == 0 ? a.current : a.current * std::pow(gamma_, static_cast<double>(due));
   }
 

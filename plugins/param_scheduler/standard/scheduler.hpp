@@ -30,7 +30,7 @@ class STRATA_HIDDEN Scheduler : public ParamScheduler {
   Scheduler(Common common, const char* rule) : common_(std::move(common)) {
     if (common_.param_name.empty()) {
       throw refused(
-          rule, "param_name", "must name a hyper-parameter, as \"lr\" or \"weight_decay\"");
+          rule, "param_name", R"(must name a hyper-parameter, as "lr" or "weight_decay")");
     }
     if (common_.begin < 0) {
       throw refused(rule, "begin", "must not be negative, is ", common_.begin);

@@ -113,7 +113,7 @@ class InfiniteSampler final : public StridedSampler {
       const int64_t at = place(from + static_cast<int64_t>(i));
       out[i] = sample(at / size(), at % size());
     }
-    std::fill(padding.begin(), padding.end(), uint8_t{0});
+    std::ranges::fill(padding, uint8_t{0});
   }
 };
 

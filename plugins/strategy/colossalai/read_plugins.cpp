@@ -90,7 +90,7 @@ void read_common(Table& table, Common& out) {
 
 // --- Gemini -----------------------------------------------------------------------------------------------------------
 
-void read_placement(Table& table, GeminiConfig& out) {
+void refuse_old_placement(Table& table) {
   if (const Node node = table.find("placement_policy"); node && node.is_text()) {
     const std::string old = node.as_text();
     const char* now = old == "cuda" ? "\"static\""
@@ -104,6 +104,10 @@ void read_placement(Table& table, GeminiConfig& out) {
           node.where(), "plugin.placement_policy = \"", old, "\" is an old name; write ", now);
     }
   }
+}
+
+void read_placement(Table& table, GeminiConfig& out) {
+  refuse_old_placement(table);
   out.auto_placement = table.choice("placement_policy", "static", {"static", "auto"}) == "auto";
   table.read("shard_param_frac", out.shard_param_frac, kShare);
   table.read("offload_optim_frac", out.offload_optim_frac, kShare);

@@ -80,7 +80,7 @@ void read_plugin(const Node& node, Settings& out) {
   const Node type = node.find("type");
   if (!type) {
     throw config_error(node.where(),
-                       "plugin needs a type: \"GeminiPlugin\" or \"LowLevelZeroPlugin\"");
+                       R"(plugin needs a type: "GeminiPlugin" or "LowLevelZeroPlugin")");
   }
   out.written = true;
   const std::string name = type.as_text();
@@ -120,7 +120,7 @@ const Precision& precision_of(const Node& said) {
     }
   }
   throw config_error(
-      said.where(), "mixed_precision \"", given, "\" is unknown; it is \"fp16\" or \"bf16\"");
+      said.where(), "mixed_precision \"", given, R"(" is unknown; it is "fp16" or "bf16")");
 }
 
 void only_a_type(const Node& table) {
@@ -149,7 +149,7 @@ void check_mixed_precision(const Node& node,
   }
   const Node said = node.is_table() ? node.find("type") : node;
   if (!said) {
-    throw config_error(node.where(), "mixed_precision needs a type, or is \"fp16\" or \"bf16\"");
+    throw config_error(node.where(), R"(mixed_precision needs a type, or is "fp16" or "bf16")");
   }
   const Precision& asked = precision_of(said);
   if (asked.dtype == 0) {

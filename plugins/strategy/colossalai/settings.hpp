@@ -95,7 +95,7 @@ struct STRATA_HIDDEN Settings {
   bool written = false;  // as a table, not by name
 
   [[nodiscard]] const Common& common() const {
-    return std::visit([](const Common& c) -> const Common& { return c; }, plugin);
+    return *std::visit([](const Common& c) { return &c; }, plugin);
   }
 };
 

@@ -20,7 +20,7 @@ std::vector<EstimateVariant> variants(const Settings& settings) {
   return {row("LowLevelZero 1", "type = \"LowLevelZeroPlugin\", stage = 1"),
           row("LowLevelZero 2", "type = \"LowLevelZeroPlugin\", stage = 2"),
           row("Gemini static", "type = \"GeminiPlugin\""),
-          row("Gemini auto", "type = \"GeminiPlugin\", placement_policy = \"auto\"")};
+          row("Gemini auto", R"(type = "GeminiPlugin", placement_policy = "auto")")};
 }
 
 }  // namespace strata::colossalai

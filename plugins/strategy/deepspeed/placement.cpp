@@ -40,10 +40,12 @@ void cast_inputs(const DeepSpeedConfig& config, strata_runtime* runtime) {
     return;
   }
   std::vector<std::string> texts;
+  texts.reserve(config.inputs_to_half.size());
   for (const HalfInput& input : config.inputs_to_half) {
     texts.push_back(input.position >= 0 ? std::to_string(input.position) : input.name);
   }
   std::vector<strata_str> names;
+  names.reserve(texts.size());
   for (const std::string& text : texts) {
     names.push_back(view(std::string_view(text)));
   }

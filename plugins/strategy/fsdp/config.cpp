@@ -27,6 +27,7 @@ std::vector<std::string> texts(const Node& node) {
     return {node.as_text()};
   }
   std::vector<std::string> out;
+  out.reserve(node.size());
   for (uint64_t i = 0; i < node.size(); ++i) {
     out.push_back(node.entry(i).second.as_text());
   }
@@ -159,11 +160,12 @@ void accept_without_effect(const Node& table) {
 
 std::vector<int64_t> read_mesh(const Node& node) {
   std::vector<int64_t> out;
+  out.reserve(node.size());
   for (uint64_t i = 0; i < node.size(); ++i) {
     out.push_back(node.entry(i).second.as_int());
   }
   if (!node.is_list() || out.empty() || out.size() > 2 ||
-      std::any_of(out.begin(), out.end(), [](int64_t n) { return n < 1; })) {
+      std::ranges::any_of(out, [](int64_t n) { return n < 1; })) {
     throw config_error(node.where(),
                        "device_mesh is [replicas, shards] or [shards], of at least 1 each");
   }
@@ -173,7 +175,7 @@ std::vector<int64_t> read_mesh(const Node& node) {
 }  // namespace
 
 bool matches(const std::vector<std::string>& patterns, std::string_view name) {
-  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+  return std::ranges::any_of(patterns, [&](const std::string& pattern) {
     const bool open = pattern.ends_with('*');
     return open ? name.starts_with(std::string_view(pattern).substr(0, pattern.size() - 1))
                 : name == pattern;

@@ -9,7 +9,7 @@ namespace strata::fsdp {
 namespace {
 
 bool contains(const std::vector<std::string>& list, std::string_view item) {
-  return std::find(list.begin(), list.end(), item) != list.end();
+  return std::ranges::find(list, item) != list.end();
 }
 
 class SizePolicy {

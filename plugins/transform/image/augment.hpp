@@ -27,7 +27,7 @@ inline std::vector<int64_t> int_or_list(const strata::Node& node,
     out.push_back(node.entry(i).second.as_int());
   }
   node.mark_read();
-  if (std::find(lengths.begin(), lengths.end(), out.size()) == lengths.end()) {
+  if (std::ranges::find(lengths, out.size()) == lengths.end()) {
     throw strata::config_error(node.where(),
                                key,
                                " has ",

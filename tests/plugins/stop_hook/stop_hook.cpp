@@ -1,5 +1,6 @@
 // Stops training after a given iteration, or sends one rank's process a signal at some point.
 #include <csignal>
+#include <utility>
 
 #include "strata/cpp/hook.hpp"
 
@@ -60,7 +61,7 @@ struct SignalConfig {
 
 class SignalHook final : public strata::Hook {
  public:
-  explicit SignalHook(const SignalConfig& config) : config_(config) {}
+  explicit SignalHook(SignalConfig config) : config_(std::move(config)) {}
 
   [[nodiscard]] uint64_t points() const override {
     return uint64_t{1} << STRATA_POINT_BEFORE_TRAIN |

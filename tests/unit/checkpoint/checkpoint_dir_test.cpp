@@ -191,7 +191,7 @@ TEST_F(CheckpointDir, SaysWhatAFullDiskWouldHaveNeededAndLeavesTheOldOne) {
 
   const FileSizeLimit limit(64 << 10);
   const Error e = error_of([&] {
-    NewCheckpoint made(dir_ / "epoch_1");
+    const NewCheckpoint made(dir_ / "epoch_1");
     write_shard(made.folder(),
                 "model.safetensors",
                 {{"large",

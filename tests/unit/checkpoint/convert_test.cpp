@@ -33,7 +33,7 @@ class Convert : public TempDirTest {
  protected:
   /// Tensors a, b, c of 6, 2 and 300000 elements (more than a piece), F32 but for b, which is I64. Element i of a and c
   /// is i + 0.1.
-  fs::path write_three() const {
+  [[nodiscard]] fs::path write_three() const {
     std::vector<float> values(300000);
     std::iota(values.begin(), values.end(), 0.1F);
     const std::vector<int64_t> whole = {-1, 5};
@@ -205,7 +205,7 @@ TEST_F(Convert, NeedsNoMoreMemoryThanTheLargestTensor) {
 
   EXPECT_EQ(under_limit(kLargest, [&] { convert({}); }), 0);
   EXPECT_EQ(under_limit(kLargest, [&] { convert(STRATA_F16); }), 0);
-  EXPECT_EQ(under_limit(kLargest, [] { std::vector<char> two(2 * kLargest); }), 1)
+  EXPECT_EQ(under_limit(kLargest, [] { const std::vector<char> two(2 * kLargest); }), 1)
       << "the limit limits nothing";
 }
 

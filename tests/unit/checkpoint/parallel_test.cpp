@@ -32,13 +32,14 @@ TEST(InParallel, MakesNoThreadForLittleWork) {
 }
 
 TEST(InParallel, ThrowsWhatTheFirstOfTheFailingJobsThrew) {
+  const auto job = [](size_t i) {
+    if (i % 30 == 7) {
+      throw std::runtime_error(std::to_string(i));
+    }
+  };
   for (int round = 0; round < 50; ++round) {
     try {
-      in_parallel(100, kMany, [](size_t i) {
-        if (i % 30 == 7) {
-          throw std::runtime_error(std::to_string(i));
-        }
-      });
+      in_parallel(100, kMany, job);
       ADD_FAILURE() << "nothing was thrown";
     } catch (const std::runtime_error& e) {
       EXPECT_STREQ(e.what(), "7");
@@ -48,14 +49,12 @@ TEST(InParallel, ThrowsWhatTheFirstOfTheFailingJobsThrew) {
 
 TEST(InParallel, BeginsNothingAfterAFailure) {
   std::atomic<int> calls = 0;
+  const auto job = [&](size_t) {
+    ++calls;
+    throw std::runtime_error("full");
+  };
 
-  EXPECT_THROW(in_parallel(1'000'000,
-                           kMany,
-                           [&](size_t) {
-                             ++calls;
-                             throw std::runtime_error("full");
-                           }),
-               std::runtime_error);
+  EXPECT_THROW(in_parallel(1'000'000, kMany, job), std::runtime_error);
 
   EXPECT_LE(calls, 4);
 }

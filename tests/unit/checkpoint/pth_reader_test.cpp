@@ -62,8 +62,10 @@ class PthReaderTest : public TempDirTest {
   }
 
   /// An archive of these files, in the folder "a/".
-  std::filesystem::path write_archive(const std::map<std::string, std::string>& files) const {
+  [[nodiscard]] std::filesystem::path write_archive(
+      const std::map<std::string, std::string>& files) const {
     std::vector<ZipMember> members;
+    members.reserve(files.size());
     for (const auto& [name, bytes] : files) {
       members.push_back({"a/" + name, bytes.size()});
     }
@@ -79,18 +81,18 @@ class PthReaderTest : public TempDirTest {
     return dir_ / "made.pth";
   }
 
-  std::string refusal_of_pickle(const std::string& pickle) const {
+  [[nodiscard]] std::string refusal_of_pickle(const std::string& pickle) const {
     return refusal(
         write_archive({{"data.pkl", "\x80\x02" + pickle}, {"data/0", std::string(24, 'x')}}));
   }
 
   /// What is said of a state dict of one tensor "w"; all numbers below 256. Its storage has 24 bytes.
-  std::string refusal_of_tensor(const std::vector<int>& size,
-                                const std::vector<int>& stride,
-                                int offset = 0,
-                                int storage_length = 6,
-                                const std::string& storage = "ctorch\nFloatStorage\n",
-                                const std::string& key = "0") const {
+  [[nodiscard]] std::string refusal_of_tensor(const std::vector<int>& size,
+                                              const std::vector<int>& stride,
+                                              int offset = 0,
+                                              int storage_length = 6,
+                                              const std::string& storage = "ctorch\nFloatStorage\n",
+                                              const std::string& key = "0") const {
     const auto number = [](int n) { return std::string("K") + static_cast<char>(n); };
     const auto text = [](const std::string& t) {
       return std::string("U") + static_cast<char>(t.size()) + t;

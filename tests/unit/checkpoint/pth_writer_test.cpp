@@ -31,7 +31,7 @@ print("bad:", zipfile.ZipFile(sys.argv[1]).testzip())
 
 class PthWriterTest : public TempDirTest {
  protected:
-  std::string refusal(const std::vector<TensorSource>& tensors) const {
+  [[nodiscard]] std::string refusal(const std::vector<TensorSource>& tensors) const {
     const Error e = error_of([&] { write_pth(dir_ / "out.pth", tensors); });
     EXPECT_EQ(e.code(), STRATA_E_ARGUMENT);
     EXPECT_TRUE(std::filesystem::is_empty(dir_));

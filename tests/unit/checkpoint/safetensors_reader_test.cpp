@@ -25,7 +25,7 @@ class SafetensorsReader : public TempDirTest {
   }
 
   /// What the reader says about a file with this header and `data` bytes after it.
-  std::string refusal(const std::string& header, size_t data = 0) const {
+  [[nodiscard]] std::string refusal(const std::string& header, size_t data = 0) const {
     const auto path =
         write("bad.safetensors", with_length(header.size(), header + std::string(data, 'x')));
     const Error e = error_of([&] { const SafetensorsFile file(path); });

@@ -21,7 +21,7 @@ using testing::IsEmpty;
 class SafetensorsWriter : public TempDirTest {
  protected:
   /// The refusal of one tensor; no file may be left.
-  std::string refusal(const std::vector<TensorSource>& tensors) const {
+  [[nodiscard]] std::string refusal(const std::vector<TensorSource>& tensors) const {
     const Error e = error_of([&] { write_safetensors(dir_ / "out", tensors); });
     EXPECT_EQ(e.code(), STRATA_E_ARGUMENT);
     EXPECT_TRUE(std::filesystem::is_empty(dir_));
@@ -60,6 +60,7 @@ TEST_F(SafetensorsWriter, IsReadBackWithEveryTypeAndMetadata) {
                                         STRATA_BOOL};
   const std::array<double, 2> data = {1, 2};
   std::vector<TensorSource> tensors;
+  tensors.reserve(types.size());
   for (const int32_t type : types) {
     tensors.push_back({"t" + std::to_string(type), type, {2}, data.data()});
   }

@@ -26,6 +26,7 @@ class TensorReaderTest : public TempDirTest {
                         int64_t count,
                         float first) const {
     std::vector<float> values;
+    values.reserve(count);
     for (int64_t i = 0; i < count; ++i) {
       values.push_back(first + static_cast<float>(i));
     }

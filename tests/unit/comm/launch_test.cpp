@@ -4,10 +4,10 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
-#include <signal.h>
 #include <stdexcept>
 #include <string>
 #include <thread>

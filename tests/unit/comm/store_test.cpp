@@ -64,7 +64,7 @@ TEST(LocalStore, NamesTheKeyThatNeverCame) {
 }
 
 TEST(LocalStore, IsReachedThroughItsTable) {
-  LocalStore store;
+  const LocalStore store;
   const strata_store* c = store.c();
   const border::TextSink value;
 

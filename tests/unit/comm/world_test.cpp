@@ -68,7 +68,7 @@ TEST(World, MakesGroupsWithNamesAndRanksOfTheirOwn) {
     const std::array<int32_t, 2> ranks = {low ? 0 : 2, low ? 1 : 3};
 
     strata_group* group = world.group_new(ranks);
-    float value = static_cast<float>(world.rank());
+    auto value = static_cast<float>(world.rank());
     strata_work* work = nullptr;
     ASSERT_EQ(comm_service()->all_reduce(group, &value, 1, STRATA_F32, STRATA_SUM, nullptr, &work),
               STRATA_OK);
@@ -106,7 +106,7 @@ TEST(World, RefusesAGroupThatIsNotAscendingOrWithoutTheCaller) {
 
 TEST(World, CountsBytesByTheCheapestAlgorithm) {
   run_ranks(4, [](World& world) {
-    std::vector<float> data(4 * 100);
+    std::vector<float> data(size_t{4} * 100);
     strata_work* work = nullptr;
     const strata_comm_api& api = *comm_service();
 
@@ -114,7 +114,7 @@ TEST(World, CountsBytesByTheCheapestAlgorithm) {
     EXPECT_EQ(world.bytes_sent(), 2400);  // 2 (4-1)/4 of 1600
     api.reduce_scatter(world.world(),
                        data.data(),
-                       data.data() + world.rank() * 100,
+                       data.data() + std::ptrdiff_t{world.rank()} * 100,
                        100,
                        STRATA_F32,
                        STRATA_SUM,
@@ -152,7 +152,7 @@ TEST(CommService, RefusesNegativeCountsAndUnknownTypesBeforeAnyRankWaits) {
 
 TEST(StreamService, HasNoStreamsOnACpu) {
   strata_runtime runtime;
-  strata_stream* side = reinterpret_cast<strata_stream*>(&runtime);
+  auto* side = reinterpret_cast<strata_stream*>(&runtime);
 
   EXPECT_EQ(stream_service()->compute(&runtime), nullptr);
   EXPECT_EQ(stream_service()->side(&runtime, border::view("gather"), &side), STRATA_OK);

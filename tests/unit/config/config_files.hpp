@@ -18,6 +18,12 @@ namespace strata::config {
 
 /// A fixture with an empty folder that goes away with the test.
 class ConfigFiles : public testing::Test {
+ public:
+  ConfigFiles(const ConfigFiles&) = delete;
+  ConfigFiles& operator=(const ConfigFiles&) = delete;
+
+  ~ConfigFiles() override { std::filesystem::remove_all(folder_); }
+
  protected:
   ConfigFiles() {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
@@ -25,11 +31,6 @@ class ConfigFiles : public testing::Test {
               text("strata-", test->test_suite_name(), "-", test->name(), "-", getpid());
     std::filesystem::create_directories(folder_);
   }
-
-  ~ConfigFiles() override { std::filesystem::remove_all(folder_); }
-
-  ConfigFiles(const ConfigFiles&) = delete;
-  ConfigFiles& operator=(const ConfigFiles&) = delete;
 
   /// The path of a file in the folder.
   [[nodiscard]] std::string at(const std::string& name) const { return (folder_ / name).string(); }

@@ -15,9 +15,10 @@ using testing::HasSubstr;
 
 /// Variables of the tests are set here and unset after each.
 class References : public ConfigFiles {
- protected:
+ public:
   ~References() override { unsetenv("STRATA_TEST"); }
 
+ protected:
   static void set_variable(const char* value) { setenv("STRATA_TEST", value, 1); }
 };
 

@@ -24,7 +24,7 @@ FieldSpec field(std::string name, std::int32_t kind, std::string allowed = {}) {
 }
 
 const std::vector<FieldSpec>& zero_fields() {
-  static const std::vector<FieldSpec> kFields = [] {
+  static const std::vector<FieldSpec> fields = [] {
     std::vector<FieldSpec> out = {
         field("stage", STRATA_FIELD_INT, "0|1|2|3"),
         field("overlap_comm", STRATA_FIELD_BOOL),
@@ -37,7 +37,7 @@ const std::vector<FieldSpec>& zero_fields() {
     out[6].fields = {field("pin", STRATA_FIELD_BOOL)};
     return out;
   }();
-  return kFields;
+  return fields;
 }
 
 /// The refusal of a table `z` in a file, or "" when it passes.
@@ -133,7 +133,7 @@ TEST(Schema, ChecksTablesInsideLists) {
 }
 
 TEST(Schema, LetsTypeAndOtherNamedKeysPass) {
-  Value v = parse_toml("type = 'X'\npriority = 'HIGH'\n", "c.toml");
+  const Value v = parse_toml("type = 'X'\npriority = 'HIGH'\n", "c.toml");
   constexpr std::array<std::string_view, 1> kAlso = {"priority"};
 
   EXPECT_NO_THROW(check_fields(v, {}, {"XHook", kAlso}));

@@ -34,6 +34,7 @@ std::string refusal(F&& f) {
 
 std::vector<std::string> paths(const std::vector<const Value*>& values) {
   std::vector<std::string> out;
+  out.reserve(values.size());
   for (const Value* value : values) {
     out.push_back(value->path());
   }

@@ -50,7 +50,7 @@ std::vector<int64_t> without_outliers(const std::vector<int64_t>& sizes) {
 
 int64_t best_by_trying_all(const std::vector<int64_t>& sizes, const ChunkSearch& search) {
   const std::vector<int64_t> counted = without_outliers(sizes);
-  int64_t first = std::max(search.min_size, *std::max_element(counted.begin(), counted.end()));
+  int64_t first = std::max(search.min_size, *std::ranges::max_element(counted));
   while (first % search.stride != 0) {
     ++first;
   }
@@ -58,7 +58,7 @@ int64_t best_by_trying_all(const std::vector<int64_t>& sizes, const ChunkSearch&
   for (int64_t size = first; size <= first + search.range; size += search.stride) {
     tried.emplace_back(waste_by_filling(counted, size), size);
   }
-  return std::min_element(tried.begin(), tried.end())->second;
+  return std::ranges::min_element(tried)->second;
 }
 
 TEST(ChunkSearch, FindsWhatTryingAllSizesFinds) {

@@ -39,6 +39,7 @@ int fetches(const std::vector<int32_t>& uses, int64_t room) {
 }
 
 // The fewest that any choice of evictions needs: all sets of chunks that can be there after each use.
+// NOLINTNEXTLINE(readability-function-cognitive-complexity,readability-function-size): a plain search, read at once
 int fewest_fetches(const std::vector<int32_t>& uses, int64_t room) {
   std::map<uint32_t, int> reached = {{0, 0}};
   for (const int32_t use : uses) {

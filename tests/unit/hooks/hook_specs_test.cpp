@@ -22,6 +22,7 @@ std::vector<HookSpec> specs(const std::string& toml, bool by_epoch = true) {
 
 std::vector<std::string> types(const std::vector<HookSpec>& all) {
   std::vector<std::string> out;
+  out.reserve(all.size());
   for (const HookSpec& spec : all) {
     out.push_back(spec.table().get<std::string>("type"));
   }

@@ -19,6 +19,7 @@ namespace {
 template <class T>
 std::vector<T> reduce(const std::vector<std::vector<T>>& ranks, int32_t dtype, int32_t op) {
   std::vector<const std::byte*> rows;
+  rows.reserve(ranks.size());
   for (const auto& rank : ranks) {
     rows.push_back(reinterpret_cast<const std::byte*>(rank.data()));
   }

@@ -198,6 +198,7 @@ TEST_F(LogTest, KeepsLinesOfSeveralThreadsWhole) {
   testing::internal::CaptureStdout();
   Log log(options());
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&log] {
       for (int i = 0; i < 50; ++i) {

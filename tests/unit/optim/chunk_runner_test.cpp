@@ -41,14 +41,13 @@ TEST(Crew, WorksOnAllItsThreads) {
 
 TEST(Crew, ThrowsWhatATaskThrewAndGoesOn) {
   Crew crew(2);
+  const auto task = [](size_t i) {
+    if (i == 3) {
+      throw Error(STRATA_E_FAILED, "three");
+    }
+  };
 
-  EXPECT_THROW(crew.each(10,
-                         [](size_t i) {
-                           if (i == 3) {
-                             throw Error(STRATA_E_FAILED, "three");
-                           }
-                         }),
-               Error);
+  EXPECT_THROW(crew.each(10, task), Error);
   std::atomic<int> done = 0;
   crew.each(10, [&](size_t) { ++done; });
 

@@ -75,6 +75,7 @@ struct Rig {
 std::vector<std::pair<int64_t, int64_t>> count_and_step(
     const std::vector<strata_optim_chunk>& chunks) {
   std::vector<std::pair<int64_t, int64_t>> out;
+  out.reserve(chunks.size());
   for (const strata_optim_chunk& c : chunks) {
     out.emplace_back(c.count, c.step);
   }

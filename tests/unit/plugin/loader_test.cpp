@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
 
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): counted by a C function without a context
 std::atomic<int> initialised = 0;
 
 int32_t log_enabled(strata_runtime*, int32_t) {
@@ -80,6 +81,7 @@ TEST(PluginLoader, InitialisesOnceWhenSeveralThreadsLoad) {
   const int before = initialised;
 
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] { load(candidate, test_host()); });
   }

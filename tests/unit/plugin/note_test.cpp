@@ -126,7 +126,7 @@ TEST(ElfNote, SurvivesRandomDamage) {
   const Folder folder;
   const std::string whole = read_bytes(folder.add("plugin_raw"));
   const std::filesystem::path file = folder.path() / "damaged.so";
-  std::mt19937 random(1);  // NOLINT(cert-msc51-cpp): the same damage in each run
+  std::mt19937 random(1);  // the same damage in each run
   const size_t reach = std::min<size_t>(whole.size(), 2000);
   int unharmed = 0;
 

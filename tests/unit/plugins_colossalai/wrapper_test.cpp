@@ -79,7 +79,7 @@ TEST(ColossalAILossScale, GoesOnWhereItWas) {
 }
 
 TEST(ColossalAILossScale, StateOfAnotherWrappersScalerGivesTheScaleWithinThisRunsLimits) {
-  Wrapped wrapped("loss_scale = { max_scale = 65536 }");
+  const Wrapped wrapped("loss_scale = { max_scale = 65536 }");
 
   wrapped.load(R"({"loss_scaler": {"scale": 8.0, "growth_tracker": 3}})");
   EXPECT_EQ(wrapped.loss_factor(), 8);

@@ -71,7 +71,7 @@ TEST_P(DefaultSamplerSplit, DealsEverySampleOnceAndMarksTheRest) {
     const SamplerObject sampler = begun(plugin, "DefaultSampler", "{}", args_of(size, rank, world));
     ASSERT_EQ(length_of(sampler), expected_length);
     const Part part = read(sampler, 0, expected_length);
-    EXPECT_TRUE(std::is_sorted(part.padding.begin(), part.padding.end()));  // padding comes last
+    EXPECT_TRUE(std::ranges::is_sorted(part.padding));  // padding comes last
     for (size_t i = 0; i < part.indices.size(); ++i) {
       if (part.padding[i] == 0) {
         counted.push_back(part.indices[i]);
@@ -80,7 +80,7 @@ TEST_P(DefaultSamplerSplit, DealsEverySampleOnceAndMarksTheRest) {
     }
   }
 
-  std::sort(counted.begin(), counted.end());
+  std::ranges::sort(counted);
   EXPECT_EQ(counted, first_n(size));
   EXPECT_EQ(padded, expected_length * world - size);
 }
@@ -93,11 +93,11 @@ TEST_P(DefaultSamplerSplit, WithoutRoundingUpDealsEverySampleOnceAndNoneTwice) {
     const SamplerObject sampler =
         begun(plugin, "DefaultSampler", R"({"round_up": false})", args_of(size, rank, world));
     const Part part = read(sampler, 0, length_of(sampler));
-    EXPECT_EQ(std::count(part.padding.begin(), part.padding.end(), 1), 0);
+    EXPECT_EQ(std::ranges::count(part.padding, 1), 0);
     counted.insert(counted.end(), part.indices.begin(), part.indices.end());
   }
 
-  std::sort(counted.begin(), counted.end());
+  std::ranges::sort(counted);
   EXPECT_EQ(counted, first_n(size));
 }
 
@@ -187,7 +187,7 @@ TEST_F(Samplers, EveryPlaceIsEquallyLikelyForASample) {
   for (int64_t epoch = 0; epoch < 5000; ++epoch) {
     sampler.call(&strata_sampler_api::set_epoch, epoch);
     const Indices order = read(sampler, 0, 5).indices;
-    at[static_cast<size_t>(std::find(order.begin(), order.end(), 3) - order.begin())] += 1;
+    at[static_cast<size_t>(std::ranges::find(order, 3) - order.begin())] += 1;
   }
 
   for (const int count : at) {
@@ -223,7 +223,7 @@ TEST_P(InfiniteSamplerWorld, EveryStretchOfTheSetsSizeIsAPermutation) {
         begun(plugin, "InfiniteSampler", "{}", args_of(kSize, rank, world));
     EXPECT_EQ(length_of(sampler), INT64_MAX);
     const Part part = read(sampler, 0, kSize * kRounds);
-    EXPECT_EQ(std::count(part.padding.begin(), part.padding.end(), 0), kSize * kRounds);
+    EXPECT_EQ(std::ranges::count(part.padding, 0), kSize * kRounds);
     for (int64_t i = 0; i < kSize * kRounds; ++i) {
       joined[static_cast<size_t>(i * world + rank)] = part.indices[static_cast<size_t>(i)];
     }
@@ -235,7 +235,7 @@ TEST_P(InfiniteSamplerWorld, EveryStretchOfTheSetsSizeIsAPermutation) {
   EXPECT_NE(stretch(0), stretch(1));
   for (int64_t round = 0; round < kRounds * world; ++round) {
     Indices sorted = stretch(round);
-    std::sort(sorted.begin(), sorted.end());
+    std::ranges::sort(sorted);
     EXPECT_EQ(sorted, first_n(kSize));
   }
 }

@@ -39,7 +39,7 @@ std::string row(const Key& key) {
 }
 
 TEST(DeepSpeedDocs, HaveARowForEveryKey) {
-  std::ifstream in(STRATA_SOURCE_DIR "/docs/strategies/deepspeed.md");
+  const std::ifstream in(STRATA_SOURCE_DIR "/docs/strategies/deepspeed.md");
   std::ostringstream page;
   page << in.rdbuf();
 

@@ -66,16 +66,17 @@ TEST(JsonFile, WhatIsNoJsonIsAnErrorAtItsLine) {
 }
 
 class JsonFileOnDisk : public testing::Test {
+ public:
+  ~JsonFileOnDisk() override { std::filesystem::remove_all(folder_); }
+
  protected:
   JsonFileOnDisk() {
     folder_ = std::filesystem::temp_directory_path() /
               (std::string("strata_json_") +
                testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::create_directories(folder_ / "configs");
-    std::ofstream(folder_ / "configs" / "ds.json") << "{\"zero_optimization\": {\"stage\": 2}}";
+    std::ofstream(folder_ / "configs" / "ds.json") << R"({"zero_optimization": {"stage": 2}})";
   }
-
-  ~JsonFileOnDisk() override { std::filesystem::remove_all(folder_); }
 
   [[nodiscard]] std::string toml_file() const {
     return (folder_ / "configs" / "run.toml").string();

@@ -244,7 +244,7 @@ TEST(DeepSpeedLossScale, GoesOnWhereItWas) {
 }
 
 TEST(DeepSpeedLossScale, StateOfAnotherWrappersScalerGivesTheScale) {
-  Wrapped wrapped("fp16 = {}");
+  const Wrapped wrapped("fp16 = {}");
 
   wrapped.load(R"({"loss_scaler": {"scale": 8.0, "growth_tracker": 3}})");
 
@@ -252,7 +252,7 @@ TEST(DeepSpeedLossScale, StateOfAnotherWrappersScalerGivesTheScale) {
 }
 
 TEST(DeepSpeedLossScale, AFixedOneIsTheConfigurations) {
-  Wrapped wrapped("fp16 = { loss_scale = 32 }");
+  const Wrapped wrapped("fp16 = { loss_scale = 32 }");
 
   wrapped.load(R"({"loss_scaler": {"scale": 8.0}})");
 

@@ -27,7 +27,7 @@ struct Training {
   explicit Training(const std::string& keys,
                     double lr = 1,
                     const RunLength& length = kTenIters,
-                    std::vector<std::vector<double>> groups = {})
+                    const std::vector<std::vector<double>>& groups = {})
       : table(adam_hypers(lr),
               groups.empty() ? std::vector<std::vector<double>>{{lr, 0.9, 0.999}} : groups),
         config(config::parse_toml("[param_scheduler]\n" + keys, "test.toml")),

@@ -1,4 +1,6 @@
 // Tests of EMAHook: when values are taken in, when averages are shown, what it tells of its state.
+#include <algorithm>
+
 #include <gmock/gmock.h>
 
 #include "border/sinks.hpp"
@@ -26,7 +28,7 @@ class EmaHook : public HookPluginTest {
 
   /// An iteration that leaves these values.
   void train(const Hook& hook, std::vector<float> values) {
-    std::copy(values.begin(), values.end(), run_.values.begin());
+    std::ranges::copy(values, run_.values.begin());
     fire(hook, STRATA_POINT_AFTER_TRAIN_ITER);
     ++run_.at.iter;
   }
@@ -110,7 +112,7 @@ TEST_F(EmaHook, GoesOnCountingOverAResume) {
   const Hook first = started("ema_type = 'StochasticWeightAverage'");
   train(first, {4, 8});
   train(first, {8, 0});
-  border::TextSink saved;
+  const border::TextSink saved;
   first.call(&strata_hook_api::save, saved.c());
   const std::vector<float> before = averages();
   run_.states.clear();

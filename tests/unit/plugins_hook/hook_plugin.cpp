@@ -37,6 +37,18 @@ void put(
   border::check(out->put(out->ctx, &stretch));
 }
 
+void put_stretches(ScriptedRun& run, strata_str state, const strata_stretch_sink* sink) {
+  const size_t n = run.values.size();
+  if (border::view(state).empty()) {
+    return put(sink, "w", run.values.data(), n, 0);
+  }
+  std::vector<float>& kept = run.states.find(border::view(state))->second;
+  put(sink, "w", kept.data(), n, 0);
+  if (kept.size() > n) {
+    put(sink, "mean", kept.data() + n, kept.size() - n, -1);
+  }
+}
+
 // One parameter "w" and one buffer "mean".
 const strata_update_api* scripted_updates() {
   static const strata_update_api api = [] {
@@ -50,18 +62,7 @@ const strata_update_api* scripted_updates() {
       });
     };
     out.stretches = [](strata_runtime* rt, strata_str state, const strata_stretch_sink* sink) {
-      return border::guarded([&] {
-        ScriptedRun& run = run_of(rt);
-        const size_t n = run.values.size();
-        if (border::view(state).empty()) {
-          return put(sink, "w", run.values.data(), n, 0);
-        }
-        std::vector<float>& kept = run.states.find(border::view(state))->second;
-        put(sink, "w", kept.data(), n, 0);
-        if (kept.size() > n) {
-          put(sink, "mean", kept.data() + n, kept.size() - n, -1);
-        }
-      });
+      return border::guarded([&] { put_stretches(run_of(rt), state, sink); });
     };
     out.buffers = [](strata_runtime* rt, const strata_stretch_sink* sink) {
       return border::guarded(
@@ -179,6 +180,7 @@ void HookPluginTest::fire(const border::Object<strata_hook_api>& hook,
                           const std::vector<std::pair<std::string, double>>& numbers,
                           int64_t batch_idx) {
   std::vector<strata_named_number> views;
+  views.reserve(numbers.size());
   for (const auto& [name, value] : numbers) {
     views.push_back({border::view(std::string_view(name)), value});
   }

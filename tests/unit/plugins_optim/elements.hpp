@@ -77,6 +77,7 @@ inline std::vector<double> hypers_of(const border::Object<strata_optimizer_api>&
   caps.h = STRATA_HDR(strata_optimizer_caps);
   optimizer.call(&strata_optimizer_api::describe, &caps);
   std::vector<double> out;
+  out.reserve(caps.n_hypers);
   for (uint64_t i = 0; i < caps.n_hypers; ++i) {
     out.push_back(caps.hypers[i].value);
   }

@@ -81,6 +81,7 @@ TEST_P(TorchUpdates, AreReproducedToTheBit) {
   caps.h = STRATA_HDR(strata_optimizer_caps);
   optimizer.call(&strata_optimizer_api::describe, &caps);
   std::vector<double> hypers;
+  hypers.reserve(caps.n_hypers);
   for (uint64_t i = 0; i < caps.n_hypers; ++i) {
     hypers.push_back(caps.hypers[i].value);
   }

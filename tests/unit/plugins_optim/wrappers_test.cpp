@@ -34,6 +34,7 @@ std::string refusal(const std::string& type, const std::string& keys) {
 TEST(Windows, TheLastOneIsShorterWhenTheRunsLengthIsKnown) {
   const Wrapped wrapped("OptimWrapper", "accumulative_counts = 4", 10);
   std::vector<std::pair<int32_t, int32_t>> found;
+  found.reserve(10);
   for (int64_t iter = 0; iter < 10; ++iter) {
     found.push_back(wrapped.window(iter));
   }
@@ -83,7 +84,7 @@ TEST(Clipping, ByNormScalesAsTorchDoes) {
 
 TEST(Clipping, ByNormLeavesSmallGradientsAlone) {
   Wrapped wrapped("OptimWrapper",
-                  "clip_grad = {type = \"norm\", max_norm = 5, norm_type = \"inf\"}");
+                  R"(clip_grad = {type = "norm", max_norm = 5, norm_type = "inf"})");
   wrapped.run.norm = 4;
 
   wrapped.step();

@@ -189,6 +189,7 @@ TEST_F(RegistryTest, CreatesFromSeveralThreads) {
   const Registry all = registry();
   std::vector<std::thread> threads;
   std::atomic<int> made = 0;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       const config::Value root = parse("[hook]\ntype = \"MeanHook\"\ninterval = 3");

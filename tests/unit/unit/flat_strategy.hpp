@@ -42,7 +42,7 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
       out.param_bytes += shard;
       out.grad_bytes += shard;
       out.optim_bytes += shard * args.optim_state_per_element;
-      out.sent_bytes_per_step += 3 * (args.world_size - 1) * shard * args.accumulation;
+      out.sent_bytes_per_step += int64_t{3} * (args.world_size - 1) * shard * args.accumulation;
       if (shard > largest[1]) {
         largest[1] = std::min(shard, largest[0]);
         largest[0] = std::max(shard, largest[0]);
@@ -161,6 +161,7 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
 
   void post_step(const strata_step_ctx&) override { clear_gradients(); }
 
+  // NOLINTNEXTLINE(bugprone-exception-escape): letting memory go does not fail here; if it did, the test would end
   void abort_iter(const strata_step_ctx&) noexcept override {
     for (FlatUnit& u : units_) {
       u.active = 0;
@@ -184,8 +185,7 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
 
   /// Whether any unit is on this rank in full.
   [[nodiscard]] bool anything_resident() const {
-    return std::any_of(
-        units_.begin(), units_.end(), [](const FlatUnit& u) { return u.full.resident(); });
+    return std::ranges::any_of(units_, [](const FlatUnit& u) { return u.full.resident(); });
   }
 
  private:
@@ -246,9 +246,8 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
     units_[static_cast<size_t>(unit)].active = 0;
     for (const int32_t id : units_[static_cast<size_t>(unit)].needs) {
       FlatUnit& u = units_[static_cast<size_t>(id)];
-      const bool used = std::any_of(u.users.begin(), u.users.end(), [&](int32_t user) {
-        return units_[static_cast<size_t>(user)].active != 0;
-      });
+      const bool used = std::ranges::any_of(
+          u.users, [&](int32_t user) { return units_[static_cast<size_t>(user)].active != 0; });
       if (!used) {
         u.full.evict();
       }
@@ -268,7 +267,7 @@ class STRATA_HIDDEN FlatStrategy final : public Strategy {
   }
 
   void clear_gradients() {
-    for (FlatUnit& u : units_) {
+    for (const FlatUnit& u : units_) {
       std::fill_n(u.grad.data<float>(), u.shard, 0.F);
     }
   }

@@ -50,7 +50,7 @@ void Budget::open(int64_t model_bytes) {
 }
 
 int64_t Budget::largest_other() const {
-  return other_.empty() ? 0 : *std::max_element(other_.begin(), other_.end());
+  return other_.empty() ? 0 : *std::ranges::max_element(other_);
 }
 
 int64_t Budget::for_model(bool expected) const {

@@ -173,7 +173,7 @@ void Chunk::reduce_begin() {
       std::memset(whole_.data() + s.offset * size, 0, static_cast<size_t>(s.numel * size));
     }
   }
-  std::fill(taken_.begin(), taken_.end(), uint8_t{0});
+  std::ranges::fill(taken_, uint8_t{0});
   n_taken_ = 0;
   has_values_ = false;
   under_way_ = true;
@@ -204,7 +204,7 @@ void Chunk::reduce_end() {
 }
 
 void Chunk::forget_gradients() {
-  std::fill(taken_.begin(), taken_.end(), uint8_t{0});
+  std::ranges::fill(taken_, uint8_t{0});
   n_taken_ = 0;
   under_way_ = false;
   has_grad_ = false;
@@ -231,10 +231,9 @@ void Chunk::step_begin() {
 void Chunk::step_end(bool updated) {
   forget_gradients();
   drop_whole();
-  const bool written = updated && shares() &&
-                       std::all_of(layout_.slots.begin(), layout_.slots.end(), [&](const auto& s) {
-                         return params_.touched(s.param);
-                       });
+  const bool written =
+      updated && shares() &&
+      std::ranges::all_of(layout_.slots, [&](const auto& s) { return params_.touched(s.param); });
   if (written) {
     at_home_ = true;
   } else {
@@ -252,9 +251,8 @@ void Chunk::abandon() noexcept {
     forget_gradients();
     drop_whole();
     restore_values();
-  } catch (
-      const std::
-          exception&) {  // NOLINT(bugprone-empty-catch): the failure that led here is already on its way
+    // NOLINTNEXTLINE(bugprone-empty-catch): the failure that led here is already on its way
+  } catch (const std::exception&) {
   }
 }
 

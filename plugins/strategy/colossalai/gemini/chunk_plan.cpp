@@ -19,6 +19,7 @@ void cut(const ModelView& model,
          const std::vector<int32_t>& alike,
          ChunkPlan& plan) {
   std::vector<int64_t> sizes;
+  sizes.reserve(alike.size());
   for (const int32_t id : alike) {
     sizes.push_back(model.params()[static_cast<size_t>(id)].numel);
   }
@@ -47,7 +48,7 @@ std::vector<std::vector<int32_t>> alike(const ModelView& model, bool trainable) 
     if (is_trainable(p) != trainable) {
       continue;
     }
-    const auto same = std::find_if(out.begin(), out.end(), [&](const auto& list) {
+    const auto same = std::ranges::find_if(out, [&](const auto& list) {
       return model.params()[static_cast<size_t>(list.front())].dtype == p.dtype;
     });
     (same != out.end() ? *same : out.emplace_back()).push_back(static_cast<int32_t>(i));
@@ -66,7 +67,7 @@ std::vector<Place> places_of(const ChunkPlan& plan, size_t params) {
 }
 
 void add_once(std::vector<int32_t>& to, int32_t value) {
-  if (std::find(to.begin(), to.end(), value) == to.end()) {
+  if (std::ranges::find(to, value) == to.end()) {
     to.push_back(value);
   }
 }
@@ -96,7 +97,7 @@ void plan_unit(const ModelView& model,
   for (const Place& place : unit.used) {
     add_once(unit.chunks, place.chunk);
   }
-  std::sort(unit.chunks.begin(), unit.chunks.end());
+  std::ranges::sort(unit.chunks);
 }
 
 }  // namespace

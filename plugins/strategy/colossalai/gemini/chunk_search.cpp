@@ -20,7 +20,7 @@ std::vector<int64_t> ordinary(std::span<const int64_t> sizes) {
   }
   const double limit = mean + 3 * std::sqrt(squares / count);
   std::vector<int64_t> out;
-  std::copy_if(sizes.begin(), sizes.end(), std::back_inserter(out), [&](int64_t size) {
+  std::ranges::copy_if(sizes, std::back_inserter(out), [&](int64_t size) {
     return static_cast<double>(size) <= limit;
   });
   return out;
@@ -51,7 +51,7 @@ int64_t search_chunk_size(std::span<const int64_t> sizes, const ChunkSearch& sea
     return total;
   }
   const std::vector<int64_t> counted = ordinary(sizes);
-  const int64_t largest = *std::max_element(counted.begin(), counted.end());
+  const int64_t largest = *std::ranges::max_element(counted);
   const int64_t first =
       up_to_multiple(std::max({search.min_size, largest, int64_t{1}}), search.stride);
   int64_t best = first;

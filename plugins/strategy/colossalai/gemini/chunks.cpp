@@ -203,9 +203,9 @@ void Chunks::finish(size_t left) {
 
 void Chunks::abandon() noexcept {
   reducing_.clear();
-  std::fill(users_.begin(), users_.end(), 0);
-  std::fill(active_.begin(), active_.end(), uint8_t{0});
-  std::fill(ahead_.begin(), ahead_.end(), uint8_t{0});
+  std::ranges::fill(users_, 0);
+  std::ranges::fill(active_, uint8_t{0});
+  std::ranges::fill(ahead_, uint8_t{0});
   for (Chunk& chunk : chunks_) {
     chunk.abandon();
   }

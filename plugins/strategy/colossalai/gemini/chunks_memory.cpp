@@ -8,13 +8,14 @@ namespace strata::colossalai {
 namespace {
 
 bool contains(std::span<const int32_t> list, int32_t value) {
-  return std::find(list.begin(), list.end(), value) != list.end();
+  return std::ranges::find(list, value) != list.end();
 }
 
 }  // namespace
 
 std::vector<int64_t> Chunks::whole_bytes() const {
   std::vector<int64_t> out;
+  out.reserve(plan_->chunks.size());
   for (const PlannedChunk& chunk : plan_->chunks) {
     out.push_back(kit::lay_out(model_, chunk.params, mesh_->shards()).numel() *
                   size_of(chunk.value_dtype));
@@ -153,7 +154,7 @@ void Chunks::release_all() {
   for (Chunk& chunk : chunks_) {
     chunk.release();
   }
-  std::fill(ahead_.begin(), ahead_.end(), uint8_t{0});
+  std::ranges::fill(ahead_, uint8_t{0});
 }
 
 // --- states -----------------------------------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ void Chunks::promote() {
   promoted_ = true;
   const auto room = static_cast<double>(budget_.capacity() - budget_.largest_other() -
                                         pools_.peak(Pool::kDevice));
-  int64_t left = static_cast<int64_t>(config_->gpu_margin_mem_ratio * room / 4);
+  auto left = static_cast<int64_t>(config_->gpu_margin_mem_ratio * room / 4);
   for (Chunk& chunk : chunks_) {
     left -= chunk.layout().shard * size_of(chunk.spec().master_dtype);
     if (left < 0) {

@@ -91,7 +91,7 @@ void Gemini::iter_begin(const strata_step_ctx& ctx) {
     return;
   }
   chunks_.begin();
-  std::fill(progress_.begin(), progress_.end(), Progress{});
+  std::ranges::fill(progress_, Progress{});
   used_.assign(plan_.chunks.size(), 0);
   waits_for_.clear();
   for (const PlannedChunk& chunk : plan_.chunks) {
@@ -140,10 +140,9 @@ void Gemini::unit_grads_ready(int32_t unit, int32_t, const strata_step_ctx&) {
 
 void Gemini::take_if_unused(int32_t unit) {
   const auto& borrowers = plan_.units[static_cast<size_t>(unit)].borrowers;
-  const bool used =
-      chunks_.active(unit) || std::any_of(borrowers.begin(), borrowers.end(), [&](int32_t other) {
-        return chunks_.active(other);
-      });
+  const bool used = chunks_.active(unit) || std::ranges::any_of(borrowers, [&](int32_t other) {
+                      return chunks_.active(other);
+                    });
   if (!used && progress_[static_cast<size_t>(unit)].waiting) {
     take(unit);
   }
@@ -165,7 +164,7 @@ void Gemini::take(int32_t unit) {
   }
   for (const int32_t id : planned.chunks) {
     const auto& owners = plan_.chunks[static_cast<size_t>(id)].units;
-    if (std::find(owners.begin(), owners.end(), unit) == owners.end()) {
+    if (std::ranges::find(owners, unit) == owners.end()) {
       continue;  // all that it has of this chunk is borrowed
     }
     int32_t& waits = waits_for_[static_cast<size_t>(id)];

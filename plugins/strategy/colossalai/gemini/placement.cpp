@@ -8,7 +8,7 @@
 namespace strata::colossalai {
 
 std::vector<int32_t> choose_evictions(std::vector<Held> held, int64_t allowed) {
-  std::sort(held.begin(), held.end(), [](const Held& a, const Held& b) {
+  std::ranges::sort(held, [](const Held& a, const Held& b) {
     return std::tuple(b.next_use, a.last_use, a.chunk) <
            std::tuple(a.next_use, b.last_use, b.chunk);
   });

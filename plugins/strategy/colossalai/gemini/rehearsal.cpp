@@ -33,7 +33,7 @@ class Script {
     for (const int32_t child : inner) {
       run(child, backward);
     }
-    std::reverse(inner.begin(), inner.end());  // backward comes next
+    std::ranges::reverse(inner);  // backward comes next
     events_.push_back({unit, false, backward});
   }
 
@@ -97,8 +97,7 @@ class Stage {
       State& state = states_[static_cast<size_t>(id)];
       --state.users;
       const auto& owners = plan_.chunks[static_cast<size_t>(id)].units;
-      if (e.backward && std::find(owners.begin(), owners.end(), e.unit) != owners.end() &&
-          --state.waits == 0) {
+      if (e.backward && std::ranges::find(owners, e.unit) != owners.end() && --state.waits == 0) {
         state.whole = false;
       }
     }
@@ -112,8 +111,7 @@ class Stage {
           states_[c].waits == static_cast<int32_t>(plan_.chunks[c].units.size())) {
         const auto next = std::find_if(
             events.begin() + static_cast<std::ptrdiff_t>(now), events.end(), [&](const Event& e) {
-              return e.enters && std::find(needs(e.unit).begin(), needs(e.unit).end(), id) !=
-                                     needs(e.unit).end();
+              return e.enters && std::ranges::find(needs(e.unit), id) != needs(e.unit).end();
             });
         out.push_back({id, bytes_[c], static_cast<size_t>(next - events.begin()), 0});
       }

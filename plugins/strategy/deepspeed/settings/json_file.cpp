@@ -233,7 +233,7 @@ Value parse_json(const std::string& json, const std::string& file) {
 
 Value read_json_file(const std::string& path, const std::string& named_at) {
   const std::filesystem::path file = std::filesystem::path(folder_of(named_at)) / path;
-  std::ifstream in(file);
+  const std::ifstream in(file);
   std::ostringstream content;
   content << in.rdbuf();
   if (!in || !std::filesystem::is_regular_file(file)) {

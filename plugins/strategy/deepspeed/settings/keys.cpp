@@ -17,12 +17,13 @@ namespace {
 std::vector<Key> all_rows() {
   std::vector<Key> all;
   for (std::vector<Key> some : {rows::top_level(),
+                                rows::logs_and_others(),
                                 rows::precision(),
                                 rows::zero(),
                                 rows::offload(),
                                 rows::tools(),
                                 rows::parallelism()}) {
-    std::move(some.begin(), some.end(), std::back_inserter(all));
+    std::ranges::move(some, std::back_inserter(all));
   }
   return all;
 }
@@ -47,9 +48,8 @@ bool in_range(std::string_view range, double value) {
 }
 
 bool same_letters(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 /// In any letter case, as DeepSpeed takes them.
@@ -113,9 +113,8 @@ std::span<const Key> keys() {
 
 const Key* find_key(std::string_view section, std::string_view name) {
   const auto all = keys();
-  const auto it = std::find_if(all.begin(), all.end(), [&](const Key& key) {
-    return key.section == section && key.name == name;
-  });
+  const auto it = std::ranges::find_if(
+      all, [&](const Key& key) { return key.section == section && key.name == name; });
   return it == all.end() ? nullptr : &*it;
 }
 

@@ -149,6 +149,7 @@ inline Key section(const char* parent, const char* name, const char* note) {
 }
 
 std::vector<Key> top_level();
+std::vector<Key> logs_and_others();
 std::vector<Key> precision();
 std::vector<Key> zero();
 std::vector<Key> offload();

@@ -66,6 +66,11 @@ std::vector<Key> top_level() {
        }},
       refused(kTop, "exclude_frozen_parameters", Kind::kBool, "false",
               "a checkpoint holds frozen parameters like all others"),
+  };
+}
+
+std::vector<Key> logs_and_others() {
+  return {
       // logs
       ignored(kTop, "steps_per_print", Kind::kInt, "",
               "default_hooks.logger.interval sets how often a line is written"),

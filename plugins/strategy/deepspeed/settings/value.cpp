@@ -49,7 +49,7 @@ Value::Data data_of(const Node& node, const std::string& path) {
 
 // As TOML and JSON both write a text: controls are escaped alike.
 std::string toml_key(const std::string& key) {
-  const bool bare = !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) {
+  const bool bare = !key.empty() && std::ranges::all_of(key, [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '_' || c == '-';
   });
   return bare ? key : json_text(key);
@@ -63,6 +63,24 @@ std::string toml_float(double value) {
     return value < 0 ? "-inf" : "inf";
   }
   return json_float(value);
+}
+
+std::string list_as_toml(const Value::List& list) {
+  std::string out;
+  for (const Value& item : list) {
+    out += (out.empty() ? "" : ", ") + item.to_toml();
+  }
+  return "[" + out + "]";
+}
+
+std::string table_as_toml(const Value::Table& table) {
+  std::string out;
+  for (const Value::Entry& entry : table) {
+    if (!entry.value.is_null()) {
+      out += (out.empty() ? "" : ", ") + toml_key(entry.key) + " = " + entry.value.to_toml();
+    }
+  }
+  return "{" + out + "}";
 }
 
 }  // namespace
@@ -206,19 +224,7 @@ std::string Value::to_toml() const {
   if (is_text()) {
     return json_text(as_text());
   }
-  std::string out;
-  if (is_list()) {
-    for (const Value& item : as_list()) {
-      out += (out.empty() ? "" : ", ") + item.to_toml();
-    }
-    return "[" + out + "]";
-  }
-  for (const Entry& entry : as_table()) {
-    if (!entry.value.is_null()) {
-      out += (out.empty() ? "" : ", ") + toml_key(entry.key) + " = " + entry.value.to_toml();
-    }
-  }
-  return "{" + out + "}";
+  return is_list() ? list_as_toml(as_list()) : table_as_toml(as_table());
 }
 
 std::string lower(std::string words) {

@@ -79,6 +79,7 @@ struct FieldType<std::vector<V>> {
 
   static std::vector<V> read(const Node& n) {
     std::vector<V> out;
+    out.reserve(n.size());
     for (uint64_t i = 0; i < n.size(); ++i) {
       out.push_back(FieldType<V>::read(n.entry(i).second));
     }

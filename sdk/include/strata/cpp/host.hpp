@@ -27,7 +27,8 @@ STRATA_HIDDEN inline std::string_view view(strata_str text) {
 
 namespace detail {
 
-STRATA_HIDDEN inline const strata_host* host = nullptr;  // set once by init()
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): set once by init()
+STRATA_HIDDEN inline const strata_host* host = nullptr;
 
 template <class Api>
 struct ServiceId;
@@ -110,7 +111,7 @@ class STRATA_HIDDEN TextSink {
     return STRATA_OK;
   }
 
-  std::string text_;
+  mutable std::string text_;  // grows through the pointer in sink_, also of a const sink
   strata_text_sink sink_{this, &TextSink::put};
 };
 
@@ -127,7 +128,8 @@ class STRATA_HIDDEN NumberSink {
     return STRATA_OK;
   }
 
-  std::vector<std::pair<std::string, double>> items_;
+  // Grows through the pointer in sink_, also of a const sink.
+  mutable std::vector<std::pair<std::string, double>> items_;
   strata_number_sink sink_{this, &NumberSink::put};
 };
 

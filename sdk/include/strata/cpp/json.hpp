@@ -26,7 +26,7 @@ __attribute__((visibility("hidden"))) inline std::string json_float(double value
                                  digits.data() + digits.size(),
                                  value,
                                  fixed ? std::chars_format::fixed : std::chars_format::scientific);
-  std::string out(digits.data(), end.ptr);
+  const std::string out(digits.data(), end.ptr);
   return fixed && out.find('.') == std::string::npos ? out + ".0" : out;
 }
 

@@ -66,6 +66,8 @@ class RankedGroup {
   void abort(std::string_view reason) noexcept;
 
  private:
+  class LargeReduce;
+
   [[nodiscard]] ranked::Rank& control(int rank) const;
   [[nodiscard]] std::byte* slot(int rank, uint32_t round) const;
   [[nodiscard]] int64_t share_bytes() const;  // of a slot, for each rank

@@ -204,7 +204,7 @@ struct STRATA_HIDDEN ModelThunks {
       for (uint64_t i = 0; i < n; ++i) {
         inputs.put(std::string(view(batch[i].name)), *static_cast<at::Tensor*>(batch[i].tensor));
       }
-      Tensors outputs = self(p).forward(inputs, static_cast<Mode>(mode));
+      const Tensors outputs = self(p).forward(inputs, static_cast<Mode>(mode));
       for (const auto& [name, value] : outputs.items()) {
         at::Tensor handle = value;
         check(out->put(out->ctx, view(std::string_view(name)), &handle));

@@ -55,6 +55,7 @@ std::vector<at::Tensor> copy_tensors(T& value) {
   std::vector<strata_native_tensor*> places;
   tensors_in(value, places);
   std::vector<at::Tensor> out;
+  out.reserve(places.size());
   for (strata_native_tensor* place : places) {
     out.push_back(*static_cast<at::Tensor*>(place));
   }
