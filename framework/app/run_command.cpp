@@ -22,8 +22,8 @@ namespace strata::app {
 namespace {
 
 // Set by the signal handler, read between iterations.
-std::atomic<int> g_signal{
-    0};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): handlers have no argument
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): handlers have no argument
+std::atomic<int> g_signal{0};
 
 void remember_signal(int number) {
   g_signal.store(number);
@@ -143,7 +143,7 @@ config::Value load_config(const RunOptions& options, int world_size) {
 }
 
 int run_command(const RunOptions& options) {
-  comm::LaunchInfo launch =
+  const comm::LaunchInfo launch =
       comm::from_environment([](const char* name) { return std::getenv(name); });
   if (options.nproc > 0 && launch.world_size > 1) {
     throw config_error({},
