@@ -49,7 +49,7 @@ struct Batch {
 
 std::vector<Batch> seen_batches() {
   std::vector<Batch> out;
-  for (int64_t m = 0; m < kSteps * kWorld; ++m) {
+  for (int64_t m = 0; m < int64_t{kSteps} * kWorld; ++m) {
     const at::Tensor rows =
         at::arange(6 * 20, at::kDouble).add(static_cast<double>(m) * 131).mul(0.7).sin();
     out.push_back(
@@ -152,8 +152,7 @@ std::string zero(int stage, const std::string& dtype) {
 
 // ColossalAI keeps gradients in the parameters' type.
 std::string low_level_zero(int stage, const std::string& dtype, const std::string& more = {}) {
-  return "{ type = \"ColossalAIStrategy\", plugin = { type = \"LowLevelZeroPlugin\", precision = "
-         "\"" +
+  return R"({ type = "ColossalAIStrategy", plugin = { type = "LowLevelZeroPlugin", precision = ")" +
          std::string(dtype == "float16" ? "fp16" : "bf16") +
          "\", stage = " + std::to_string(stage) + more + " } }";
 }
@@ -427,7 +426,7 @@ TEST(LossScale, OfAnOverflowInsideAWindowLeavesNoGradients) {
   run.steps = kSteps / 2;
   run.batches = [](int64_t first, int64_t count) {
     unit::Fields fields = batches(first, count);
-    if (first == kWorld * 2) {
+    if (first == int64_t{kWorld} * 2) {
       fields[0].second = fields[0].second * 3e4F;
     }
     return fields;

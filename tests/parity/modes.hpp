@@ -15,8 +15,8 @@ struct Mode {
 /// DDP and the four modes of FSDP, wrapped as deep as the model is marked, with shapes that fit the world.
 inline std::vector<Mode> fsdp_modes(int world) {
   const auto fsdp = [](const std::string& sharding, const std::string& more = {}) {
-    return "{ type = \"FSDPStrategy\", model_wrapper = { sharding_strategy = \"" + sharding +
-           "\", auto_wrap_policy = \"always_wrap_policy\"" + more + " } }";
+    return R"({ type = "FSDPStrategy", model_wrapper = { sharding_strategy = ")" + sharding +
+           R"(", auto_wrap_policy = "always_wrap_policy")" + more + " } }";
   };
   const std::string mesh = world % 2 == 0 ? "[" + std::to_string(world / 2) + ", 2]"
                                           : "[1, " + std::to_string(world) + "]";
@@ -38,8 +38,8 @@ inline std::vector<Mode> zero_modes() {
 
 /// A ColossalAIStrategy, exact: in fp32.
 inline std::string colossalai(const std::string& plugin, const std::string& keys) {
-  return "{ type = \"ColossalAIStrategy\", plugin = { type = \"" + plugin +
-         "\", precision = \"fp32\", " + keys + " } }";
+  return R"({ type = "ColossalAIStrategy", plugin = { type = ")" + plugin +
+         R"(", precision = "fp32", )" + keys + " } }";
 }
 
 /// Chunks of Gemini of so many elements in this world.
