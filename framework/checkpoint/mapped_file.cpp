@@ -25,7 +25,8 @@ std::span<const std::byte> map(const FileIn& file) {
 
 }  // namespace
 
-MappedFile::MappedFile(const std::filesystem::path& path) : file_(path), map_(map(file_)) {}
+MappedFile::MappedFile(const std::filesystem::path& path)
+    : file_(path, FileIn::Order::kAsItStands), map_(map(file_)) {}
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : file_(std::move(other.file_)), map_(std::exchange(other.map_, {})) {}

@@ -101,6 +101,10 @@ STRATA_HIDDEN const Api& service() {
 /// Collects what a C function puts into a text sink.
 class STRATA_HIDDEN TextSink {
  public:
+  TextSink() = default;
+  TextSink(const TextSink&) = delete;
+  TextSink& operator=(const TextSink&) = delete;
+
   [[nodiscard]] const strata_text_sink* c() const { return &sink_; }
 
   [[nodiscard]] const std::string& str() const { return text_; }
@@ -118,6 +122,10 @@ class STRATA_HIDDEN TextSink {
 /// Collects what a C function puts into a number sink.
 class STRATA_HIDDEN NumberSink {
  public:
+  NumberSink() = default;
+  NumberSink(const NumberSink&) = delete;
+  NumberSink& operator=(const NumberSink&) = delete;
+
   [[nodiscard]] const strata_number_sink* c() const { return &sink_; }
 
   [[nodiscard]] const std::vector<std::pair<std::string, double>>& items() const { return items_; }
