@@ -8,6 +8,10 @@
 
 namespace strata::checkpoint {
 
+/// Bytes that a thread takes through a file of its own, one read after the other: fewer are read ahead for in vain, more
+/// lie far apart on a disk.
+inline constexpr uint64_t kLongestRun = uint64_t{64} << 20;
+
 /// Move-only. [any] for reading. Errors of all: STRATA_E_IO with the path.
 class FileIn {
  public:

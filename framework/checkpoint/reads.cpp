@@ -11,8 +11,7 @@ namespace strata::checkpoint {
 namespace {
 
 constexpr size_t kBlock = size_t{1} << 20;
-constexpr size_t kLongest = size_t{64} << 20;  // of a run, as in verify_chunks.cpp
-constexpr size_t kRuns = 16;                   // at least: threads end at about the same time
+constexpr size_t kRuns = 16;  // at least: threads end at about the same time
 
 }  // namespace
 
@@ -27,15 +26,14 @@ void Reads::add(const FileIn& file, uint64_t offset, std::span<std::byte> out) {
 }
 
 // As verify_chunks(): neighbours in order, through a file of their own when they are many.
-void Reads::run() const {
-  const size_t longest = std::clamp(bytes_ / kRuns, kBlock, kLongest);
-  std::vector<Block> blocks = blocks_;
-  std::ranges::stable_sort(blocks, [](const Block& a, const Block& b) {
+void Reads::run() {
+  const size_t longest = std::clamp<size_t>(bytes_ / kRuns, kBlock, kLongestRun);
+  std::ranges::stable_sort(blocks_, [](const Block& a, const Block& b) {
     return std::tie(a.file->path(), a.offset) < std::tie(b.file->path(), b.offset);
   });
   std::vector<std::span<const Block>> runs;
   size_t in_run = 0;
-  for (const Block& block : blocks) {
+  for (const Block& block : blocks_) {
     if (runs.empty() || in_run + block.out.size() > longest ||
         runs.back().back().file != block.file) {
       runs.emplace_back(&block, 0);

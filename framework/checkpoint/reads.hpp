@@ -17,7 +17,7 @@ class Reads {
   void add(const FileIn& file, uint64_t offset, std::span<std::byte> out);
 
   /// Errors: of FileIn::read().
-  void run() const;
+  void run();
 
  private:
   struct Block {

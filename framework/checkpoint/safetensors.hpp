@@ -66,7 +66,7 @@ class SafetensorsFile {
   /// one's fault.
   explicit SafetensorsFile(const std::filesystem::path& path);
 
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] const std::filesystem::path& path() const { return file_.file().path(); }
 
   /// All bytes before those of the tensors.
   [[nodiscard]] std::span<const std::byte> head() const { return file_.bytes().first(data_begin_); }
@@ -92,7 +92,6 @@ class SafetensorsFile {
   void read(const TensorInfo& tensor, uint64_t begin, std::span<std::byte> out, Reads& reads) const;
 
  private:
-  std::filesystem::path path_;
   MappedFile file_;
   uint64_t data_begin_ = 0;
   std::vector<TensorInfo> tensors_;

@@ -6,7 +6,7 @@
 
 namespace strata::checkpoint {
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path), file_(path) {
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path) {
   Header header = read_header(file_.bytes(), path.string(), data_begin_);
   tensors_ = std::move(header.tensors);
   metadata_ = std::move(header.metadata);

@@ -17,8 +17,6 @@ namespace {
 
 // Of one read: it is hashed while it is in a core's cache.
 constexpr size_t kPiece = size_t{1} << 20;
-// Shorter runs are read ahead for in vain, longer ones lie far apart on a disk.
-constexpr uint64_t kRun = uint64_t{64} << 20;
 
 class Run {
  public:
@@ -64,10 +62,10 @@ void verify_chunks(std::vector<StoredChunk> chunks, int part, int share) {
   const auto first_from = [&](uint64_t byte) {
     return static_cast<size_t>(std::ranges::lower_bound(before, byte) - before.begin());
   };
-  in_parallel((mine + kRun - 1) / kRun, mine, [&](size_t run) {
-    const uint64_t end = begin + std::min(mine, (run + 1) * kRun);
+  in_parallel((mine + kLongestRun - 1) / kLongestRun, mine, [&](size_t run) {
+    const uint64_t end = begin + std::min(mine, (run + 1) * kLongestRun);
     Run here;
-    for (size_t i = first_from(begin + run * kRun); i < first_from(end); ++i) {
+    for (size_t i = first_from(begin + run * kLongestRun); i < first_from(end); ++i) {
       here.verify(chunks[i]);
     }
   });
