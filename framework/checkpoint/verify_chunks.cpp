@@ -8,8 +8,8 @@
 
 #include "strata/cpp/error.hpp"
 
-#include "checkpoint/file_in.hpp"
 #include "checkpoint/hash.hpp"
+#include "checkpoint/mapped_file.hpp"
 #include "checkpoint/parallel.hpp"
 
 namespace strata::checkpoint {
@@ -21,14 +21,12 @@ constexpr size_t kPiece = size_t{1} << 20;
 class Run {
  public:
   void verify(const StoredChunk& chunk) {
-    if (!file_.has_value() || file_->path() != *chunk.file) {
-      file_.emplace(*chunk.file, FileIn::Order::kAsItStands);
+    if (!file_.has_value() || file_->file().path() != *chunk.file) {
+      file_.emplace(*chunk.file);
     }
     Hash hash;
     for (uint64_t at = 0; at < chunk.bytes; at += kPiece) {
-      const std::span piece(room_.data(), std::min<uint64_t>(kPiece, chunk.bytes - at));
-      file_->read(chunk.begin + at, piece);
-      hash.add(piece);
+      hash.add(bytes(chunk.begin + at, std::min<uint64_t>(kPiece, chunk.bytes - at)));
     }
     if (hash.value() != chunk.hash) {
       throw Error(STRATA_E_FAILED,
@@ -41,7 +39,16 @@ class Run {
   }
 
  private:
-  std::optional<FileIn> file_;
+  std::span<const std::byte> bytes(uint64_t offset, size_t count) {
+    if (const auto cached = file_->cached(offset, count)) {
+      return *cached;
+    }
+    const std::span piece(room_.data(), count);
+    file_->file().read(offset, piece);
+    return piece;
+  }
+
+  std::optional<MappedFile> file_;
   std::vector<std::byte> room_ = std::vector<std::byte>(kPiece);
 };
 
