@@ -108,7 +108,7 @@ Engine::Engine(
   unit::materialize(*model_, strategy_, plan);
   model_->set_source({});
   if (training) {
-    build_updater(std::move(objects.optimizer), std::move(groups), facts);
+    build_updater(std::move(objects.optimizer), groups, facts);
   }
   stepper_ = std::make_unique<Stepper>(StepParts{*model_,
                                                  *tracker_,
@@ -184,7 +184,7 @@ std::vector<std::vector<double>> Engine::make_groups(
 }
 
 void Engine::build_updater(border::Object<strata_optimizer_api> optimizer,
-                           std::vector<std::vector<double>> groups,
+                           const std::vector<std::vector<double>>& groups,
                            const RunFacts& facts) {
   optim::ViewSink views;
   strategy_.call(&strata_strategy_api::optim_views, views.c());

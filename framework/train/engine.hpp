@@ -67,7 +67,7 @@ class Engine {
   std::vector<std::vector<double>> make_groups(
       const border::Object<strata_optimizer_api>& optimizer);
   void build_updater(border::Object<strata_optimizer_api> optimizer,
-                     std::vector<std::vector<double>> groups,
+                     const std::vector<std::vector<double>>& groups,
                      const RunFacts& facts);
 
   Session& session_;

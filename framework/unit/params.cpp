@@ -119,7 +119,7 @@ void Model::bind_grad_view(int32_t id, strata_buffer* buffer, int64_t byte_offse
 }
 
 bool Model::grad_take(int32_t id, void* dst, int32_t dtype, bool accumulate) {
-  Param& p = param(id);
+  const Param& p = param(id);
   if (p.grad != nullptr) {
     throw Error(STRATA_E_ARGUMENT,
                 text("grad_take of ",
@@ -168,7 +168,7 @@ void Model::init_slice(int32_t id, int64_t offset, const at::Tensor& out, Memory
     return;
   }
   const auto size = static_cast<int64_t>(c10::elementSize(type));
-  strata_buffer whole(memory, t.numel() * size, 0, "unit");
+  const strata_buffer whole(memory, t.numel() * size, 0, "unit");
   const at::Tensor value = view_of(whole.storage, 0, type, t.sizes(), t.strides());
   row_major ? draw(id, value) : init_param(id, value);
   out.copy_(view_of(whole.storage, offset * size, type, out.sizes(), {1}));
@@ -210,7 +210,7 @@ void Model::init_buffers(int32_t unit) {
 void Model::cast_buffers(int32_t unit, int32_t dtype) {
   check_unit(unit, "cast_buffers");
   const at::NoGradGuard no_grad;
-  for (NamedBuffer& b : buffers_) {
+  for (const NamedBuffer& b : buffers_) {
     if (b.unit == unit && b.tensor.is_floating_point()) {
       b.tensor.set_data(b.tensor.to(scalar_type(dtype)));
     }

@@ -1,6 +1,5 @@
 // Bytes kept and sent, measured, against the formulas of the field and against the strategies' own estimates.
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "border/sinks.hpp"
+#include "counting_reader.hpp"
 #include "engine_run.hpp"
 #include "unit/memory.hpp"
 
@@ -315,42 +315,6 @@ TEST(BytesOfBuilding, AreTheShardAndOneParameter) {
     EXPECT_LE(b.peak, bytes * b.m.parameters / 4 * 1.01 + 4 * b.m.largest_parameter) << strategy;
   }
 }
-
-// Tensors in memory that count what is read of them.
-class CountingReader final : public checkpoint::TensorReader {
- public:
-  struct Counts {
-    int64_t bytes = 0;
-    int64_t largest = 0;  // of one read
-  };
-
-  CountingReader(const std::map<std::string, at::Tensor>& values, Counts& counts)
-      : counts_(counts) {
-    for (const auto& [name, value] : values) {
-      tensors_.push_back({name, STRATA_F32, value.sizes().vec()});
-      values_.push_back(value.contiguous());
-    }
-  }
-
-  [[nodiscard]] const std::vector<checkpoint::StoredTensor>& tensors() const override {
-    return tensors_;
-  }
-
-  [[nodiscard]] const std::filesystem::path& path() const override { return path_; }
-
-  void read(size_t tensor, int64_t begin, int64_t count, void* out) const override {
-    checkpoint::check_elements(*this, tensor, begin, count);
-    std::copy_n(values_[tensor].const_data_ptr<float>() + begin, count, static_cast<float*>(out));
-    counts_.bytes += 4 * count;
-    counts_.largest = std::max(counts_.largest, 4 * count);
-  }
-
- private:
-  std::filesystem::path path_ = "memory";
-  std::vector<checkpoint::StoredTensor> tensors_;
-  std::vector<at::Tensor> values_;
-  Counts& counts_;
-};
 
 // Other than the initial ones, for the model of kUntied.
 std::map<std::string, at::Tensor> trained_weights() {

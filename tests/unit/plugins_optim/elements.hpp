@@ -1,7 +1,8 @@
-// Memory of any element type at odd addresses, and one update of it, for tests of optimizers.
+// Memory of any element type at odd addresses, and updates of it, for tests of optimizers.
 #pragma once
 
 #include <cstring>
+#include <random>
 #include <vector>
 
 #include "strata/kit/float16.hpp"
@@ -72,6 +73,42 @@ struct Array {
   std::vector<char> bytes;
 };
 
+/// One parameter, its gradient and three states, beginning with zero states.
+struct ParamMemory {
+  ParamMemory(int64_t n, int32_t value_dtype, int32_t grad_dtype)
+      : count(n),
+        value(n, value_dtype),
+        grad(n, grad_dtype),
+        states(3, Array(n, value_dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32)) {
+    std::mt19937 random(7);
+    std::normal_distribution<double> normal;
+    for (int64_t i = 0; i < n; ++i) {
+      value.set(i, normal(random));
+      grad.set(i, normal(random));
+    }
+  }
+
+  strata_optim_chunk chunk(int64_t from, int64_t to, int64_t step) {
+    strata_optim_chunk out{};
+    out.value = value.at(from);
+    out.grad = grad.at(from);
+    for (size_t i = 0; i < states.size(); ++i) {
+      out.state[i] = states[i].at(from);
+    }
+    out.count = to - from;
+    out.step = step;
+    out.value_dtype = value.dtype;
+    out.grad_dtype = grad.dtype;
+    out.state_dtype = states[0].dtype;
+    return out;
+  }
+
+  int64_t count;
+  Array value;
+  Array grad;
+  std::vector<Array> states;
+};
+
 inline std::vector<double> hypers_of(const border::Object<strata_optimizer_api>& optimizer) {
   strata_optimizer_caps caps{};
   caps.h = STRATA_HDR(strata_optimizer_caps);
@@ -96,6 +133,31 @@ inline void update(const border::Object<strata_optimizer_api>& optimizer,
   args.n_hypers = hypers.size();
   args.grad_scale = grad_scale;
   optimizer.call(&strata_optimizer_api::step, &args);
+}
+
+/// Both passes of an update that wants sums, as the host makes them of these chunks of one parameter.
+inline void update_in_two(const border::Object<strata_optimizer_api>& optimizer,
+                          std::vector<strata_optim_chunk> chunks) {
+  const std::vector<double> hypers = hypers_of(optimizer);
+  std::vector<double> terms(2 * chunks.size());
+  strata_optim_step_args args{};
+  args.h = STRATA_HDR(strata_optim_step_args);
+  args.chunks = chunks.data();
+  args.n_chunks = chunks.size();
+  args.hypers = hypers.data();
+  args.n_hypers = hypers.size();
+  args.grad_scale = 1;
+  optimizer.call(&strata_optimizer_api::prepare,
+                 static_cast<const strata_optim_step_args*>(&args),
+                 terms.data());
+  std::vector<double> sums(2);
+  for (size_t i = 0; i < terms.size(); ++i) {
+    sums[i % 2] += terms[i];
+  }
+  for (strata_optim_chunk& c : chunks) {
+    c.sums = sums.data();
+  }
+  optimizer.call(&strata_optimizer_api::step, static_cast<const strata_optim_step_args*>(&args));
 }
 
 }  // namespace strata::test

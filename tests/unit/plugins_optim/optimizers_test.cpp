@@ -2,7 +2,6 @@
 // addresses.
 #include <cmath>
 #include <functional>
-#include <random>
 
 #include <gtest/gtest.h>
 
@@ -12,42 +11,6 @@ namespace strata::test {
 namespace {
 
 using Real = long double;
-
-/// One parameter, its gradient and its states.
-struct Update {
-  Update(int64_t n, int32_t value_dtype, int32_t grad_dtype)
-      : count(n),
-        value(n, value_dtype),
-        grad(n, grad_dtype),
-        states(3, Array(n, value_dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32)) {
-    std::mt19937 random(7);
-    std::normal_distribution<double> normal;
-    for (int64_t i = 0; i < n; ++i) {
-      write_element(value.at(i), value_dtype, normal(random));
-      write_element(grad.at(i), grad_dtype, normal(random));
-    }
-  }
-
-  [[nodiscard]] strata_optim_chunk chunk(int64_t from, int64_t to, int64_t step) {
-    strata_optim_chunk out{};
-    out.value = value.at(from);
-    out.grad = grad.at(from);
-    for (size_t i = 0; i < states.size(); ++i) {
-      out.state[i] = states[i].at(from);
-    }
-    out.count = to - from;
-    out.step = step;
-    out.value_dtype = value.dtype;
-    out.grad_dtype = grad.dtype;
-    out.state_dtype = states[0].dtype;
-    return out;
-  }
-
-  int64_t count;
-  Array value;
-  Array grad;
-  std::vector<Array> states;
-};
 
 /// One element over `steps` updates with the same gradient.
 using Reference = std::function<Real(Real value, Real grad, int steps)>;
@@ -100,8 +63,8 @@ class Optimizers : public testing::TestWithParam<Types> {
   void expect_reference(const border::Object<strata_optimizer_api>& optimizer,
                         const Reference& reference) {
     for (int64_t n = 1; n <= 67; ++n) {
-      Update problem(n, GetParam().value, GetParam().grad);
-      Update before = problem;
+      ParamMemory problem(n, GetParam().value, GetParam().grad);
+      ParamMemory before = problem;
 
       for (int step = 1; step <= 3; ++step) {
         update(optimizer, {problem.chunk(0, n, step)});
@@ -120,12 +83,12 @@ class Optimizers : public testing::TestWithParam<Types> {
 
   void expect_same_bits_when_cut(const border::Object<strata_optimizer_api>& optimizer) {
     const int64_t n = 67;
-    Update whole(n, GetParam().value, GetParam().grad);
+    ParamMemory whole(n, GetParam().value, GetParam().grad);
     for (int step = 1; step <= 3; ++step) {
       update(optimizer, {whole.chunk(0, n, step)});
     }
     for (int64_t cut = 1; cut < n; ++cut) {
-      Update parts(n, GetParam().value, GetParam().grad);
+      ParamMemory parts(n, GetParam().value, GetParam().grad);
       for (int step = 1; step <= 3; ++step) {
         update(optimizer, {parts.chunk(0, cut, step), parts.chunk(cut, n, step)});
       }
@@ -171,8 +134,8 @@ INSTANTIATE_TEST_SUITE_P(Types,
 TEST(OptimizerBlocks, LongChunksOfHalvesPassThroughSeveralBlocks) {
   OptimPlugin plugin("optimizer_adam");
   const auto optimizer = plugin.create<strata_optimizer_api>("AdamW");
-  Update whole(2500, STRATA_BF16, STRATA_BF16);
-  Update parts = whole;
+  ParamMemory whole(2500, STRATA_BF16, STRATA_BF16);
+  ParamMemory parts = whole;
 
   update(optimizer, {whole.chunk(0, 2500, 1)});
   update(optimizer, {parts.chunk(0, 700, 1), parts.chunk(700, 2500, 1)});
@@ -183,7 +146,7 @@ TEST(OptimizerBlocks, LongChunksOfHalvesPassThroughSeveralBlocks) {
 TEST(OptimizerScale, GradScaleMultipliesGradientsFirst) {
   OptimPlugin plugin("optimizer_sgd");
   const auto optimizer = plugin.create<strata_optimizer_api>("SGD", "lr = 0.5");
-  Update problem(1, STRATA_F32, STRATA_F32);
+  ParamMemory problem(1, STRATA_F32, STRATA_F32);
   write_element(problem.value.at(0), STRATA_F32, 1.0);
   write_element(problem.grad.at(0), STRATA_F32, 3.0);
 
@@ -233,7 +196,7 @@ TEST(OptimizerConfig, OtherLibrariesNamesOfAdamHaveTheirDefaults) {
 TEST(OptimizerConfig, OtherLibrariesNamesOfAdamAreAdamWOrAdamByTheirMode) {
   OptimPlugin plugin("optimizer_adam");
   const auto after_three = [&](const char* type, const char* toml) {
-    Update problem(67, STRATA_F32, STRATA_F32);
+    ParamMemory problem(67, STRATA_F32, STRATA_F32);
     const auto optimizer = plugin.create<strata_optimizer_api>(type, toml);
     for (int step = 1; step <= 3; ++step) {
       update(optimizer, {problem.chunk(0, 67, step)});

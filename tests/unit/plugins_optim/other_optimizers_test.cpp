@@ -1,7 +1,6 @@
 // Lion, Adagrad and LAMB against their formulas in long double.
 #include <cmath>
 #include <functional>
-#include <random>
 #include <string_view>
 
 #include <gmock/gmock.h>
@@ -16,65 +15,6 @@ using Real = long double;
 using testing::HasSubstr;
 
 constexpr int kSteps = 3;
-
-/// One parameter, its gradient and two states, beginning with zero states.
-struct Problem {
-  Problem(int64_t n, int32_t value_dtype, int32_t grad_dtype)
-      : count(n), value(n, value_dtype), grad(n, grad_dtype) {
-    const int32_t state_dtype = value_dtype == STRATA_F64 ? STRATA_F64 : STRATA_F32;
-    states = {Array(n, state_dtype), Array(n, state_dtype)};
-    std::mt19937 random(static_cast<uint32_t>(n));
-    std::normal_distribution<double> normal;
-    for (int64_t i = 0; i < n; ++i) {
-      value.set(i, normal(random));
-      grad.set(i, normal(random));
-    }
-  }
-
-  strata_optim_chunk chunk(int64_t from, int64_t to, int64_t step) {
-    strata_optim_chunk out{};
-    out.value = value.at(from);
-    out.grad = grad.at(from);
-    out.state[0] = states[0].at(from);
-    out.state[1] = states[1].at(from);
-    out.count = to - from;
-    out.step = step;
-    out.value_dtype = value.dtype;
-    out.grad_dtype = grad.dtype;
-    out.state_dtype = states[0].dtype;
-    return out;
-  }
-
-  int64_t count;
-  Array value;
-  Array grad;
-  std::vector<Array> states;
-};
-
-/// Both passes of an update that wants sums, as the host makes them of these chunks of one parameter.
-void update_in_two(const border::Object<strata_optimizer_api>& optimizer,
-                   std::vector<strata_optim_chunk> chunks) {
-  const std::vector<double> hypers = hypers_of(optimizer);
-  std::vector<double> terms(2 * chunks.size());
-  strata_optim_step_args args{};
-  args.h = STRATA_HDR(strata_optim_step_args);
-  args.chunks = chunks.data();
-  args.n_chunks = chunks.size();
-  args.hypers = hypers.data();
-  args.n_hypers = hypers.size();
-  args.grad_scale = 1;
-  optimizer.call(&strata_optimizer_api::prepare,
-                 static_cast<const strata_optim_step_args*>(&args),
-                 terms.data());
-  std::vector<double> sums(2);
-  for (size_t i = 0; i < terms.size(); ++i) {
-    sums[i % 2] += terms[i];
-  }
-  for (strata_optim_chunk& c : chunks) {
-    c.sums = sums.data();
-  }
-  optimizer.call(&strata_optimizer_api::step, static_cast<const strata_optim_step_args*>(&args));
-}
 
 /// Relative, of one rounding of the value and what three updates may add.
 double tolerance(int32_t dtype) {
@@ -207,7 +147,7 @@ TEST_P(OtherOptimizers, FollowTheirFormula) {
   OptimPlugin plugin(which().plugin);
   const auto optimizer = plugin.create<strata_optimizer_api>(which().type, which().toml);
   for (int64_t n = 1; n <= 67; ++n) {
-    Problem problem(n, types().value, types().grad);
+    ParamMemory problem(n, types().value, types().grad);
     std::vector<Real> p;
     std::vector<Real> g;
     for (int64_t i = 0; i < n; ++i) {
@@ -232,13 +172,13 @@ TEST_P(OtherOptimizers, FollowTheirFormula) {
 TEST_P(OtherOptimizers, DoNotDependOnWhereAParameterIsCut) {
   OptimPlugin plugin(which().plugin);
   const auto optimizer = plugin.create<strata_optimizer_api>(which().type, which().toml);
-  Problem whole(67, types().value, types().grad);
+  ParamMemory whole(67, types().value, types().grad);
   for (int t = 1; t <= kSteps; ++t) {
     step(optimizer, {whole.chunk(0, 67, t)});
   }
 
   for (int64_t cut = 1; cut < 67; ++cut) {
-    Problem parts(67, types().value, types().grad);
+    ParamMemory parts(67, types().value, types().grad);
     for (int t = 1; t <= kSteps; ++t) {
       step(optimizer, {parts.chunk(0, cut, t), parts.chunk(cut, 67, t)});
     }
@@ -282,8 +222,8 @@ TEST_P(WrittenCopies, AreTheNewValuesRoundedAlsoInTheGradientsMemory) {
   };
   for (const int32_t half : {STRATA_BF16, STRATA_F16}) {
     for (const int64_t n : {1, 63, 64, 67, 1000}) {
-      Problem plain(n, STRATA_F32, half);
-      Problem copying = plain;
+      ParamMemory plain(n, STRATA_F32, half);
+      ParamMemory copying = plain;
       step(plain.chunk(0, n, 1));
 
       strata_optim_chunk chunk = copying.chunk(0, n, 1);
@@ -311,7 +251,7 @@ INSTANTIATE_TEST_SUITE_P(All,
 
 TEST(Lion, StandsStillWithoutGradientAndMomentum) {
   OptimPlugin plugin("optimizer_lion");
-  Problem problem(1, STRATA_F32, STRATA_F32);
+  ParamMemory problem(1, STRATA_F32, STRATA_F32);
   problem.value.set(0, 0.5);
   problem.grad.set(0, 0);
 
@@ -322,7 +262,7 @@ TEST(Lion, StandsStillWithoutGradientAndMomentum) {
 
 TEST(Lion, AGradientThatIsNoNumberSpoilsItsElement) {
   OptimPlugin plugin("optimizer_lion");
-  Problem problem(1, STRATA_F32, STRATA_F32);
+  ParamMemory problem(1, STRATA_F32, STRATA_F32);
   problem.grad.set(0, std::nan(""));
 
   update(plugin.create<strata_optimizer_api>("Lion"), {problem.chunk(0, 1, 1)});
@@ -333,8 +273,8 @@ TEST(Lion, AGradientThatIsNoNumberSpoilsItsElement) {
 // DeepSpeed's own lets the decay into the sum of squares and leaves it out of the numerator.
 TEST(Adagrad, OfDeepSpeedsNameDecaysAsTorchs) {
   OptimPlugin plugin("optimizer_adagrad");
-  Problem torch(67, STRATA_F32, STRATA_F32);
-  Problem deepspeed = torch;
+  ParamMemory torch(67, STRATA_F32, STRATA_F32);
+  ParamMemory deepspeed = torch;
 
   update(plugin.create<strata_optimizer_api>("Adagrad", "weight_decay = 0.5"),
          {torch.chunk(0, 67, 1)});
@@ -347,9 +287,9 @@ TEST(Adagrad, OfDeepSpeedsNameDecaysAsTorchs) {
 TEST(Lamb, WithoutDecayFusedLambIsAdamUnlessNvlambIsAsked) {
   OptimPlugin plugin("optimizer_lamb");
   OptimPlugin adam_plugin("optimizer_adam");
-  Problem fused(67, STRATA_F32, STRATA_F32);
-  Problem nvlamb = fused;
-  Problem adam = fused;
+  ParamMemory fused(67, STRATA_F32, STRATA_F32);
+  ParamMemory nvlamb = fused;
+  ParamMemory adam = fused;
 
   update_in_two(plugin.create<strata_optimizer_api>("FusedLAMB", "weight_decay = 0"),
                 {fused.chunk(0, 67, 1)});
@@ -366,7 +306,7 @@ TEST(Lamb, WithoutDecayFusedLambIsAdamUnlessNvlambIsAsked) {
 
 TEST(Lamb, AParameterOfZerosMovesByTheRateItself) {
   OptimPlugin plugin("optimizer_lamb");
-  Problem problem(4, STRATA_F32, STRATA_F32);
+  ParamMemory problem(4, STRATA_F32, STRATA_F32);
   for (int64_t i = 0; i < 4; ++i) {
     problem.value.set(i, 0);
     problem.grad.set(i, 1);

@@ -1,77 +1,13 @@
-// The scheduler plugins under the host's Schedulers: values against closed forms, chains, state.
-#include "optim/schedulers.hpp"
-
+// The scheduler plugins under the host's Schedulers: values against closed forms, chains, refusals.
 #include <cmath>
 #include <numbers>
-#include <tuple>
 
 #include <gtest/gtest.h>
 
-#include "strata/abi/services.h"
-
-#include "optim_host.hpp"
+#include "scheduler_training.hpp"
 
 namespace strata::test {
 namespace {
-
-using optim::Hyper;
-using optim::HyperTable;
-using optim::RunLength;
-using optim::Schedulers;
-
-constexpr RunLength kTenEpochs{true, 10, 50, 5};
-constexpr RunLength kTenIters{false, 0, 10, 5};
-
-/// Schedulers over the hyper-parameters of Adam, with a base of 1 unless said otherwise.
-struct Training {
-  explicit Training(const std::string& toml, const RunLength& length = kTenEpochs, double lr = 1)
-      : table(adam_hypers(lr), {{lr, 0.01, 0.9, 0.999}}),
-        config(config::parse_toml(toml, "test.toml")),
-        schedulers(config.child("param_scheduler"), factory(), table, length) {}
-
-  static std::vector<Hyper> adam_hypers(double lr) {
-    return {{"lr", lr, STRATA_HYPER_LR},
-            {"weight_decay", 0.01, STRATA_HYPER_DECAY},
-            {"beta1", 0.9, STRATA_HYPER_MOMENTUM},
-            {"beta2", 0.999, 0}};
-  }
-
-  optim::SchedulerFactory factory() {
-    return [this](const config::Value& one) {
-      return plugin.create<strata_param_scheduler_api>(one.get<std::string>("type"), one);
-    };
-  }
-
-  /// The value at step 0 and after each of n - 1 steps.
-  std::vector<double> values(int n,
-                             int32_t when = STRATA_AFTER_EPOCH,
-                             const std::string& name = "lr") {
-    std::vector<double> out = {*table.value(name)};
-    for (int i = 1; i < n; ++i) {
-      schedulers.step(when);
-      out.push_back(*table.value(name));
-    }
-    return out;
-  }
-
-  OptimPlugin plugin{"param_scheduler_standard"};
-  HyperTable table;
-  config::Value config;
-  Schedulers schedulers;
-};
-
-void expect_near(const std::vector<double>& found,
-                 const std::vector<double>& wanted,
-                 double tolerance = 5e-6) {
-  ASSERT_EQ(found.size(), wanted.size());
-  for (size_t i = 0; i < found.size(); ++i) {
-    EXPECT_NEAR(found[i], wanted[i], tolerance) << "step " << i;
-  }
-}
-
-std::string scheduler(const std::string& type, const std::string& keys = {}) {
-  return "[param_scheduler]\ntype = \"" + type + "\"\n" + keys;
-}
 
 // --- closed forms; the first three lines of numbers were printed by MMEngine 0.10.7
 
@@ -326,124 +262,6 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"ReduceOnPlateauLR", "rule = \"lower\"", "rule"},
         Refusal{"ReduceOnPlateauLR", "by_epoch = false", "by_epoch"},
         Refusal{"StepParamScheduler", "step_size = 1\nparam_name = \"\"", "param_name"}));
-
-// --- plateau
-
-/// The learning rate after each validation.
-std::vector<double> validate(Training& run, const std::vector<double>& losses) {
-  std::vector<double> out;
-  for (const double loss : losses) {
-    run.schedulers.step(STRATA_AFTER_EPOCH);
-    run.schedulers.step(STRATA_AFTER_VAL, {{"loss", loss}});
-    out.push_back(*run.table.value("lr"));
-  }
-  return out;
-}
-
-TEST(Plateau, DropsWhenPatienceIsExceeded) {
-  Training run(scheduler("ReduceOnPlateauLR", "patience = 1\nfactor = 0.5"));
-
-  expect_near(validate(run, {1, .9, .9, .9, .8, .8, .8}), {1, 1, 1, .5, .5, .5, .25}, 0);
-}
-
-TEST(Plateau, ValidationsInCooldownDoNotCount) {
-  Training run(scheduler("ReduceOnPlateauLR", "patience = 0\nfactor = 0.5\ncooldown = 2"));
-
-  expect_near(validate(run, {1, 1, 1, 1, 1}), {1, .5, .5, .5, .25}, 0);
-}
-
-TEST(Plateau, NeverGoesBelowItsMinimum) {
-  Training run(scheduler("ReduceOnPlateauLR", "patience = 0\nfactor = 0.1\nmin_value = 0.4"));
-
-  expect_near(validate(run, {1, 1, 1}), {1, .4, .4}, 0);
-}
-
-TEST(Plateau, GreaterIsBetterWhenTheRuleSaysSo) {
-  Training run(
-      scheduler("ReduceOnPlateauLR",
-                "patience = 0\nfactor = 0.5\nrule = \"greater\"\nthreshold_rule = \"abs\""));
-
-  expect_near(validate(run, {1, 2, 2.00005, 3}), {1, 1, .5, .5}, 0);
-}
-
-TEST(Plateau, AMissingMetricNamesThoseThereAre) {
-  Training run(scheduler("ReduceOnPlateauLR", "monitor = \"acuracy\""));
-  const std::string said =
-      error_of([&] { run.schedulers.step(STRATA_AFTER_VAL, {{"accuracy", 1.0}, {"loss", 2.0}}); });
-
-  EXPECT_NE(said.find("accuracy, loss"), std::string::npos) << said;
-  EXPECT_NE(said.find("test.toml:1"), std::string::npos) << said;
-}
-
-// --- state
-
-TEST(SchedulerState, GoesOnToTheBit) {
-  const std::string toml = scheduler("CosineAnnealingLR", "by_epoch = false");
-  Training whole(toml);
-  const auto wanted = whole.values(20, STRATA_AFTER_ITER);
-  Training first(toml);
-  (void)first.values(8, STRATA_AFTER_ITER);
-  Training second(toml);
-
-  EXPECT_TRUE(second.schedulers.load(first.schedulers.save()));
-
-  const auto found = second.values(13, STRATA_AFTER_ITER);
-  EXPECT_EQ(found, std::vector<double>(wanted.begin() + 7, wanted.end()));
-}
-
-TEST(SchedulerState, APlateauRemembersItsBestAndItsPatience) {
-  const std::string toml = scheduler("ReduceOnPlateauLR", "patience = 1\nfactor = 0.5");
-  Training first(toml);
-  (void)validate(first, {.5, .9});
-  Training second(toml);
-
-  EXPECT_TRUE(second.schedulers.load(first.schedulers.save()));
-
-  expect_near(validate(second, {.9}), {.5}, 0);
-}
-
-TEST(SchedulerState, AChangedScheduleIsAsIfItHadAlwaysBeen) {
-  Training first(scheduler("ExponentialLR", "gamma = 0.5"));
-  (void)first.values(3);
-  Training second(scheduler("ExponentialLR", "gamma = 0.25"));
-
-  EXPECT_FALSE(second.schedulers.load(first.schedulers.save()));
-  second.schedulers.recompute(2, 0, 0);
-
-  expect_near(second.values(2), {1. / 16, 1. / 64}, 0);
-}
-
-TEST(SchedulerState, AChangedLearningRateIsAsIfItHadAlwaysBeen) {
-  const std::string toml = scheduler("CosineAnnealingLR", "by_epoch = false");
-  Training whole(toml, kTenEpochs, 8);
-  const auto wanted = whole.values(20, STRATA_AFTER_ITER);
-  Training first(toml);
-  (void)first.values(8, STRATA_AFTER_ITER);
-  Training second(toml, kTenEpochs, 8);
-
-  EXPECT_FALSE(second.schedulers.load(first.schedulers.save()));
-  second.schedulers.recompute(0, 7, 7);
-
-  EXPECT_EQ(second.values(13, STRATA_AFTER_ITER),
-            std::vector<double>(wanted.begin() + 7, wanted.end()));
-}
-
-TEST(SchedulerState, APlateauWithAChangedLearningRateKeepsTheRatioReached) {
-  const std::string toml = scheduler("ReduceOnPlateauLR", "patience = 0\nfactor = 0.5");
-  Training first(toml);
-  (void)validate(first, {.5, .9});
-  Training second(toml, kTenEpochs, 8);
-
-  EXPECT_TRUE(second.schedulers.load(first.schedulers.save()));
-
-  EXPECT_EQ(*second.table.value("lr"), 4);
-}
-
-TEST(SchedulerState, TextOfSomethingElseIsRefused) {
-  Training run(scheduler("ExponentialLR", "gamma = 0.5"));
-
-  EXPECT_NE(error_of([&] { std::ignore = run.schedulers.load("{}"); }), "");
-}
 
 }  // namespace
 }  // namespace strata::test

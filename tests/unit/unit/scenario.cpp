@@ -2,8 +2,10 @@
 #include "scenario.hpp"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
 
 namespace strata::testing {
+
 at::Tensor checkpointed(const std::function<at::Tensor(at::Tensor)>& f, const at::Tensor& x) {
   return detail::recomputed(f, x);
 }
@@ -37,6 +39,22 @@ void ScenarioModel::init_value(const torch::nn::Module&,
                                at::Tensor& out,
                                const at::Generator& generator) {
   out.normal_(0.0, 0.5, generator);
+}
+
+at::Tensor lin(CellImpl& cell, const at::Tensor& x) {
+  return at::linear(x, cell.p("w"), cell.p("b"));
+}
+
+ScenarioModel::Build linear_cells(std::vector<std::pair<std::string, CellImpl::Forward>> list) {
+  return [list = std::move(list)](ScenarioModel& m) {
+    for (const auto& [name, forward] : list) {
+      m.add(name, kLinear, forward);
+    }
+  };
+}
+
+at::Tensor three(ScenarioModel& model, const at::Tensor& x) {
+  return model.cell("c")(model.cell("b")(model.cell("a")(x))).pow(2).mean();
 }
 
 }  // namespace strata::testing

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <torch/nn/module.h>
@@ -61,5 +62,16 @@ class ScenarioModel final : public Model {
   std::shared_ptr<Root> root_ = std::make_shared<Root>();
   std::map<std::string, Cell> cells_;
 };
+
+/// Parameters of a linear cell of six features, and its forward.
+inline const std::vector<std::pair<std::string, std::vector<int64_t>>> kLinear = {{"w", {6, 6}},
+                                                                                  {"b", {6}}};
+at::Tensor lin(CellImpl& cell, const at::Tensor& x);
+
+/// Cells that have the parameters of a linear one.
+ScenarioModel::Build linear_cells(std::vector<std::pair<std::string, CellImpl::Forward>> list);
+
+/// Cells a, b and c, one after the other.
+at::Tensor three(ScenarioModel& model, const at::Tensor& x);
 
 }  // namespace strata::testing
