@@ -66,7 +66,7 @@ void Runner::train() {
     }
     close_window();
     hooks_.fire(STRATA_POINT_AFTER_TRAIN);
-  } catch (const EarlyEnd&) {  // training is not over: it goes on from what was saved
+  } catch (const EarlyEnd&) {  // NOLINT(bugprone-empty-catch): training goes on from what was saved
   }
   hooks_.fire(STRATA_POINT_AFTER_RUN);
   writer_.wait();

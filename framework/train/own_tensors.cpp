@@ -69,6 +69,7 @@ OwnTensors::OwnTensors(Session& session, Engine& engine, bool ranks) {
   comm::World& world = session.world();
   std::vector<Own> all = own_tensors(engine);
   std::vector<at::Tensor> tensors;
+  tensors.reserve(all.size());
   for (const Own& one : all) {
     tensors.push_back(one.tensor.contiguous());
   }
@@ -136,7 +137,7 @@ void restore_own_tensors(Session& session,
       one.tensor.copy_(rows);
     }
   }
-  at::Tensor random = random_state();
+  const at::Tensor random = random_state();
   if (same_ranks && restore(of_rank(rank, kRandom), random)) {
     at::Generator generator = at::detail::getDefaultCPUGenerator();
     const std::lock_guard lock(generator.mutex());

@@ -105,6 +105,40 @@ FieldSpec env_cfg() {
       });
 }
 
+FieldSpec load_cfg() {
+  return table(
+      "load_cfg",
+      "how what is stored meets the run",
+      {
+          field("verify",
+                STRATA_FIELD_BOOL,
+                "a checkpoint's bytes are compared with their checksums before anything is built",
+                "true"),
+          field("strict",
+                STRATA_FIELD_BOOL,
+                "weights missing, unexpected or of another shape are an error",
+                "false"),
+          any("revise_keys",
+              "pairs [pattern, replacement] that stored names go through in turn; absent: "
+              "[[\"^module\\\\.\", \"\"]]",
+              "list"),
+      });
+}
+
+FieldSpec randomness() {
+  return table(
+      "randomness",
+      "seeds",
+      {
+          field("seed", STRATA_FIELD_INT, "absent: drawn by rank 0", "", "[0, inf)"),
+          field("diff_rank_seed",
+                STRATA_FIELD_BOOL,
+                "accepted: ranks draw dropout apart always, and share what must be shared",
+                "false"),
+          field("deterministic", STRATA_FIELD_BOOL, "refuse nondeterministic operators", "false"),
+      });
+}
+
 std::vector<FieldSpec> run_fields() {
   return {
       field("work_dir", STRATA_FIELD_TEXT, "where a run writes", "\"work_dirs\""),
@@ -115,38 +149,10 @@ std::vector<FieldSpec> run_fields() {
       field("load_from",
             STRATA_FIELD_TEXT,
             "weights only: a checkpoint directory, .safetensors, .pth, an index of Hugging Face"),
-      table(
-          "load_cfg",
-          "how what is stored meets the run",
-          {
-              field(
-                  "verify",
-                  STRATA_FIELD_BOOL,
-                  "a checkpoint's bytes are compared with their checksums before anything is built",
-                  "true"),
-              field("strict",
-                    STRATA_FIELD_BOOL,
-                    "weights missing, unexpected or of another shape are an error",
-                    "false"),
-              any("revise_keys",
-                  "pairs [pattern, replacement] that stored names go through in turn; absent: "
-                  "[[\"^module\\\\.\", \"\"]]",
-                  "list"),
-          }),
+      load_cfg(),
       any("resume", "true: from last_checkpoint; a path: from there", "bool|text"),
       field("default_scope", STRATA_FIELD_TEXT, "accepted; of no effect"),
-      table(
-          "randomness",
-          "seeds",
-          {
-              field("seed", STRATA_FIELD_INT, "absent: drawn by rank 0", "", "[0, inf)"),
-              field("diff_rank_seed",
-                    STRATA_FIELD_BOOL,
-                    "accepted: ranks draw dropout apart always, and share what must be shared",
-                    "false"),
-              field(
-                  "deterministic", STRATA_FIELD_BOOL, "refuse nondeterministic operators", "false"),
-          }),
+      randomness(),
       env_cfg(),
       table("plugins",
             "third-party plugins",

@@ -76,7 +76,7 @@ hooks::Scalars Runner::unshown_scalars() const {
   hooks::Scalars out = {
       {"comm_bytes", static_cast<double>(sent_in_step_)},
       {"state_bytes", static_cast<double>(session_.runtime().memory->state_bytes())}};
-  border::NumberSink counted;
+  const border::NumberSink counted;
   engine_->strategy().call(&strata_strategy_api::stats, counted.c());
   for (const auto& [name, value] : counted.items()) {
     out.emplace_back(name, value);

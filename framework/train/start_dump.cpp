@@ -41,7 +41,7 @@ Facts runtime_facts(Session& session) {
 std::string lines_of(const Facts& facts) {
   std::string out;
   for (const auto& [key, value] : facts) {
-    out += "    " + key + ": " + value + "\n";
+    out += text("    ", key, ": ", value, "\n");
   }
   return out;
 }

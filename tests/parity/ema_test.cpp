@@ -220,7 +220,7 @@ TEST(Ema, IsWhatAPredictionSeesInsideAnAccumulationWindow) {
         return unit::Fields{{"img", at::arange(120, at::kFloat).sin().view({6, 20})},
                             {"label", at::arange(6, at::kLong).remainder(5)}};
       };
-      engine.stepper().train(batch(), 2 * kSteps, kSteps);  // the first of two
+      engine.stepper().train(batch(), int64_t{2} * kSteps, kSteps);  // the first of two
       if (with_averages) {
         ranks.at(static_cast<size_t>(session.world().rank()))
             ->bus.fire(STRATA_POINT_BEFORE_VAL_EPOCH);

@@ -25,6 +25,8 @@
 namespace strata::test {
 namespace {
 
+namespace fs = std::filesystem;
+
 std::string toml_of(const EngineRun& run, const std::string& dir) {
   return "work_dir = \"" + dir + "/work\"\nlog_level = \"ERROR\"\n" + "model = { " + run.model +
          ", dtype = \"" + run.dtype + "\" }\n" + "strategy = " +
@@ -50,7 +52,7 @@ unit::Fields micro_batches(const EngineRun& run, int64_t first, at::ScalarType d
   const int64_t rows = run.joined * run.samples;
   std::vector<int64_t> shape = run.shape;
   shape.insert(shape.begin(), rows);
-  at::Tensor img = at::empty(shape, at::TensorOptions().dtype(at::kDouble));
+  const at::Tensor img = at::empty(shape, at::TensorOptions().dtype(at::kDouble));
   const int64_t features = img.numel() / rows;
   at::Tensor label = at::empty({rows}, at::TensorOptions().dtype(at::kLong));
   for (int64_t i = 0; i < rows; ++i) {
@@ -132,7 +134,7 @@ void run_rank(const EngineRun& run,
   config::Value root = config::load(file, {});
   train::write_defaults(root, run.world);
   const train::RunConfig parsed = train::parse_run_config(root, "parity");
-  plugin::Paths paths(parsed.plugin_paths.begin(), parsed.plugin_paths.end());
+  const plugin::Paths paths(parsed.plugin_paths.begin(), parsed.plugin_paths.end());
   const registry::Registry registry(plugin::scan(plugin::search_paths(paths)), host::services());
   comm::LaunchInfo launch;
   launch.rank = launch.local_rank = rank;
@@ -182,6 +184,14 @@ void run_rank(const EngineRun& run,
   }
 }
 
+fs::path make_folder() {
+  static int count = 0;
+  fs::path dir = fs::temp_directory_path() /
+                 ("strata_parity_" + std::to_string(getpid()) + "_" + std::to_string(count++));
+  fs::create_directories(dir);
+  return dir;
+}
+
 }  // namespace
 
 std::map<std::string, at::Tensor> whole_weights(train::Engine& engine) {
@@ -210,30 +220,27 @@ unit::Fields token_batches(
 }
 
 EngineResult run_engine(const EngineRun& run) {
-  namespace fs = std::filesystem;
-  static int count = 0;
-  const fs::path dir = fs::temp_directory_path() / ("strata_parity_" + std::to_string(getpid()) +
-                                                    "_" + std::to_string(count++));
-  fs::create_directories(dir);
+  const fs::path dir = make_folder();
   const std::string file = (dir / "run.toml").string();
   std::ofstream(file) << toml_of(run, dir.string());
   EngineResult result;
   result.losses.assign(static_cast<size_t>(run.steps),
                        std::vector<double>(static_cast<size_t>(run.world * run.accumulation)));
   const auto store = std::make_shared<comm::LocalStore>();
-  std::vector<std::thread> ranks;
-  for (int rank = 0; rank < run.world; ++rank) {
-    ranks.emplace_back([&, rank] {
-      try {
-        run_rank(run, file, rank, store, result);
-      } catch (const std::exception& e) {
-        if (run.on_error) {
-          return run.on_error(rank, e);
-        }
-        ADD_FAILURE() << run.strategy << ", rank " << rank << " of " << run.world << ": "
-                      << e.what();
+  const auto body = [&](int rank) {
+    try {
+      run_rank(run, file, rank, store, result);
+    } catch (const std::exception& e) {
+      if (run.on_error) {
+        return run.on_error(rank, e);
       }
-    });
+      ADD_FAILURE() << run.strategy << ", rank " << rank << " of " << run.world << ": " << e.what();
+    }
+  };
+  std::vector<std::thread> ranks;
+  ranks.reserve(static_cast<size_t>(run.world));
+  for (int rank = 0; rank < run.world; ++rank) {
+    ranks.emplace_back(body, rank);
   }
   for (std::thread& rank : ranks) {
     rank.join();

@@ -92,7 +92,7 @@ class Exchange {
 
   [[nodiscard]] Result result() const {
     const auto bytes = std::filesystem::file_size(folder_ / "result.bin");
-    at::Tensor out = at::empty({static_cast<int64_t>(bytes / 8)}, at::kDouble);
+    const at::Tensor out = at::empty({static_cast<int64_t>(bytes / 8)}, at::kDouble);
     std::ifstream(folder_ / "result.bin", std::ios::binary)
         .read(static_cast<char*>(out.mutable_data_ptr()), static_cast<std::streamsize>(bytes));
     return Result(out);

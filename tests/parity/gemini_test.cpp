@@ -61,7 +61,7 @@ using Stats = std::map<std::string, int64_t>;
 
 // What the strategy counted.
 Stats stats_of(train::Engine& engine) {
-  border::NumberSink sink;
+  const border::NumberSink sink;
   engine.strategy().call(&strata_strategy_api::stats, sink.c());
   Stats out;
   for (const auto& [name, value] : sink.items()) {

@@ -120,7 +120,7 @@ INSTANTIATE_TEST_SUITE_P(Cases,
                                            Case{"float64", true, "relu", true, 1e-12, 1e-9}));
 
 TEST(Gpt2, AllocatesNothingWhenItIsBuilt) {
-  CountingAllocator allocator;
+  const CountingAllocator allocator;
   Gpt2 model(gpt2::Config{});
 
   const auto root = model.build();
@@ -289,7 +289,7 @@ TEST(Gpt2, DropsOutInTrainingAlone) {
     const at::Tensor first = plain.forward(batch, Mode::kTensor).get("logits");
     return !first.equal(plain.forward(batch, Mode::kTensor).get("logits"));
   };
-  for (double gpt2::Config::* rate :
+  for (double gpt2::Config::* const rate :
        {&gpt2::Config::embd_pdrop, &gpt2::Config::resid_pdrop, &gpt2::Config::attn_pdrop}) {
     gpt2::Config config = tiny();
     EXPECT_FALSE(differs(config, true));
@@ -330,7 +330,7 @@ TEST(Gpt2, NamesWhatItCannotRead) {
 TEST(Gpt2, RefusesHeadsThatDoNotDivideTheWidth) {
   gpt2::Config config = tiny();
   config.n_head = 5;
-  EXPECT_THROW(Gpt2 model(config), Error);
+  EXPECT_THROW(const Gpt2 model(config), Error);
 }
 
 }  // namespace

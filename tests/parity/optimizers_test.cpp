@@ -59,8 +59,8 @@ TEST_P(ShardedOptimizers, EqualOneRank) {
   const EngineResult many = run_engine(spread());
 
   for (const auto& [name, weight] : one.weights) {
-    const double largest = weight.abs().max().item<double>();
-    const double off = (weight - many.weights.at(name)).abs().max().item<double>();
+    const auto largest = weight.abs().max().item<double>();
+    const auto off = (weight - many.weights.at(name)).abs().max().item<double>();
     EXPECT_LE(off, which().tolerance * largest) << name;
   }
 }

@@ -33,7 +33,7 @@ class STRATA_HIDDEN PlainModel {
   }
 
   at::Tensor backward(const Named& batch) {
-    at::Tensor loss = forward(batch, Mode::kLoss).get("loss");
+    const at::Tensor loss = forward(batch, Mode::kLoss).get("loss");
     loss.backward();
     return loss.detach();
   }

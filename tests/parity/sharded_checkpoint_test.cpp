@@ -26,9 +26,9 @@ using testing::HasSubstr;
 
 class ShardedCheckpoint : public testing::Test {
  protected:
-  ShardedCheckpoint() { fs::create_directories(folder_); }
+  void SetUp() override { fs::create_directories(folder_); }
 
-  ~ShardedCheckpoint() override { fs::remove_all(folder_); }
+  void TearDown() override { fs::remove_all(folder_); }
 
   [[nodiscard]] fs::path path(const std::string& name) const { return folder_ / name; }
 

@@ -136,7 +136,7 @@ TEST(ShardingInvariance, GlooAndDelaysOf100MsChangeNothing) {
 }
 
 TEST(ShardingInvariance, HybridMeshesAddInRankOrderWhateverTheirShape) {
-  EngineRun four;
+  const EngineRun four;
   const EngineResult expected = run("{ type = \"DDPStrategy\" }", 4, four);
   for (const char* mesh : {"[1, 4]", "[2, 2]", "[4, 1]"}) {
     expect_equal(

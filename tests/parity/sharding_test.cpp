@@ -39,7 +39,7 @@ at::Tensor without_key_bias(const at::Tensor& t, const std::string& name) {
 double distance(const at::Tensor& whole_a, const at::Tensor& whole_b, const std::string& name) {
   const at::Tensor a = without_key_bias(whole_a, name);
   const at::Tensor b = without_key_bias(whole_b, name);
-  const double size = b.norm().item<double>();
+  const auto size = b.norm().item<double>();
   return size == 0 ? (a - b).norm().item<double>() : (a - b).norm().item<double>() / size;
 }
 

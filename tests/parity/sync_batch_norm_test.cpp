@@ -67,6 +67,7 @@ TEST_P(SyncBatchNorm, EqualsOneRankWithTheJoinedBatch) {
   const WorldCase c = GetParam();
   install_host();
   std::vector<at::Tensor> inputs;
+  inputs.reserve(static_cast<size_t>(c.world));
   for (int rank = 0; rank < c.world; ++rank) {
     inputs.push_back(batch_of(rank, c.dtype));
   }

@@ -8,7 +8,7 @@ namespace strata::testing {
 
 /// Gives every parameter memory of its own, filled with ones. Shared parameters stay shared.
 inline void give_memory(torch::nn::Module& module) {
-  for (at::Tensor& p : module.parameters()) {
+  for (const at::Tensor& p : module.parameters()) {
     p.set_data(at::ones(p.sizes(), p.options().requires_grad(false)));
   }
 }

@@ -239,6 +239,7 @@ void GlooGroup::collect(int64_t slice_bytes) {
 
 void GlooGroup::reduce_slices(std::byte* out, int64_t slice_bytes, int64_t count, int32_t op) {
   std::vector<const std::byte*> rows;
+  rows.reserve(static_cast<size_t>(size_));
   for (int rank = 0; rank < size_; ++rank) {
     rows.push_back(recv_at(rank * slice_bytes));
   }

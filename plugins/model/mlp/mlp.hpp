@@ -11,7 +11,7 @@
 namespace strata::mlp {
 
 struct Config {
-  int64_t in_features = 3 * 32 * 32;
+  int64_t in_features = int64_t{3} * 32 * 32;
   std::vector<int64_t> hidden = {64, 64};
   int64_t num_classes = 10;
   std::string activation = "relu";

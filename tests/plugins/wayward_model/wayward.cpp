@@ -87,8 +87,8 @@ class Wayward final : public strata::Model {
     const at::ScalarType dtype =
         net_->head->weight.scalar_type();  // a strategy may have changed it
     const int64_t mode = batch.has("mode") ? batch.get("mode").item<int64_t>() : 0;
-    at::Tensor loss = strata::classification_loss(net_->forward(batch.get("img").to(dtype), mode),
-                                                  batch.get("label"));
+    const at::Tensor loss = strata::classification_loss(
+        net_->forward(batch.get("img").to(dtype), mode), batch.get("label"));
     Tensors out;
     out.put("loss", batch.has("factor") ? loss * batch.get("factor") : loss);
     return out;

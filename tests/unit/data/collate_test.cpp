@@ -61,7 +61,7 @@ TEST(BatchAssembler, LetsTheLastMakeOfAFieldWriteIntoTheBatch) {
   }
   const Batch batch = assembler.finish(2);
 
-  const float* const data = batch.fields[0].tensor.const_data_ptr<float>();
+  const auto* const data = batch.fields[0].tensor.const_data_ptr<float>();
   EXPECT_EQ(written[1], data + 16);
   EXPECT_EQ(data[0], 5.0F);
 }
@@ -80,7 +80,7 @@ TEST(BatchAssembler, TakesTheLastValueWhenASampleMakesAFieldMoreOrLessOftenThanT
   }
   const Batch batch = assembler.finish(3);
 
-  const float* const data = batch.fields[0].tensor.const_data_ptr<float>();
+  const auto* const data = batch.fields[0].tensor.const_data_ptr<float>();
   EXPECT_EQ(data[0], 22.0F);
   EXPECT_EQ(data[16], 33.0F);
   EXPECT_EQ(data[47], 11.0F);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -84,10 +85,8 @@ inline void put_number(strata_sample& out, int64_t value) {
 
 /// A loader over 0 … size-1 in order.
 inline Loader ordered_loader(int64_t size, GetSample get_sample, LoaderOptions options) {
-  std::vector<int64_t> order;
-  for (int64_t i = 0; i < size; ++i) {
-    order.push_back(i);
-  }
+  std::vector<int64_t> order(static_cast<size_t>(size));
+  std::iota(order.begin(), order.end(), 0);
   return {Pipeline(FakeDataset::make(size, std::move(get_sample)), {}, "train.toml:3:1"),
           FakeSampler::make(std::move(order)),
           std::move(options)};

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 class StopPollTest : public testing::Test {
  protected:
-  ~StopPollTest() override { fs::remove(request_); }
+  void TearDown() override { fs::remove(request_); }
 
   StopPoll poll() {
     return {world_,

@@ -14,7 +14,7 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string revised_by(const std::string& toml, const std::string& name) {
-  config::Value list = config::parse_toml_value(toml, {});
+  const config::Value list = config::parse_toml_value(toml, {});
   return revised(name, read_revisions(list));
 }
 

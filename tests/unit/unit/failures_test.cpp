@@ -27,7 +27,7 @@ at::Tensor some_input(uint64_t seed) {
 
 TEST(UnitFailures, ATensorEscapingBySidePathIsNamedWithParameterAndUnit) {
   const Failing s{linear_cells({{"a", lin}, {"b", lin}, {"c", lin}}),
-                  [](ScenarioModel& m, at::Tensor x) {
+                  [](ScenarioModel& m, const at::Tensor& x) {
                     return at::linear(m.cell("b")(m.cell("a")(x)), m.cell("c")->p("w")).sum();
                   }};
   Rank rank(s.model(), std::make_unique<FlatStrategy>());
@@ -42,9 +42,11 @@ TEST(UnitFailures, ATensorEscapingBySidePathIsNamedWithParameterAndUnit) {
 }
 
 TEST(UnitFailures, AUnitThatChangesItsInputCannotBeRecomputed) {
-  const CellImpl::Forward on_input = [](CellImpl& c, at::Tensor x) { return lin(c, x.mul_(0.5)); };
+  const CellImpl::Forward on_input = [](CellImpl& c, const at::Tensor& x) {
+    return lin(c, x.mul_(0.5));
+  };
   const Failing s{linear_cells({{"a", lin}, {"b", on_input}, {"c", lin}}),
-                  [](ScenarioModel& m, at::Tensor x) {
+                  [](ScenarioModel& m, const at::Tensor& x) {
                     return m.cell("c")(m.cell("b")(m.cell("a")(x).clone())).sum();
                   }};
   Rank rank(s.model(), std::make_unique<FlatStrategy>());

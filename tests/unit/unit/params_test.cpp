@@ -178,7 +178,7 @@ TEST(TakenGradients, AreCastToTheTypeAskedFor) {
   t.rank->backward(batch());
   const int32_t id = t.id("a.b");
   const at::Tensor expected = t.own_gradient(id).to(at::kBFloat16);
-  at::Tensor got = at::full({6}, 7.0, at::kBFloat16);
+  const at::Tensor got = at::full({6}, 7.0, at::kBFloat16);
 
   EXPECT_TRUE(t.strategy->params().grad_take(id, got.mutable_data_ptr(), STRATA_BF16, false));
 
@@ -298,7 +298,7 @@ TEST(StoredValues, OfAParameterInAnotherMemoryOrderAreCutFromTheWhole) {
   Taking t;
   Stored stored;
   t.rank->model().set_source(stored.source());
-  at::Tensor& w = t.rank->model().param(0).tensor;
+  const at::Tensor& w = t.rank->model().param(0).tensor;
   w.set_data(w.detach().t().contiguous().t());  // 6 x 6, column after column
   std::vector<float> got(3);
 

@@ -244,8 +244,8 @@ struct STRATA_HIDDEN RecomputeFn : torch::autograd::Function<RecomputeFn> {
 /// kept until backward, and so must be what `call` refers to.
 /// Errors: those of call; STRATA_E_UNSUPPORTED when it changes an input in place.
 template <class Call, class... Args>
-auto recomputed(Call call, Args... args) {
-  using Result = std::invoke_result_t<Call&, Args...>;
+auto recomputed(const Call& call, Args... args) {
+  using Result = std::invoke_result_t<const Call&, Args...>;
   std::tuple<Args...> held(std::move(args)...);
   Rerun::List inputs = take_tensors(held);
   auto body = [call, held](const Rerun::List& given, void* keep) {

@@ -52,8 +52,9 @@ STRATA_HIDDEN inline at::Tensor local_stats(const at::Tensor& x) {
   if (x.numel() == 0) {
     return at::zeros({2 * channels + 1}, options);
   }
-  const at::Tensor count = at::full({1}, static_cast<double>(x.numel() / channels), options);
-  const auto [var, mean] = at::var_mean(x, dims_but_channels(x), /*correction=*/0);
+  const int64_t rows = x.numel() / channels;
+  const at::Tensor count = at::full({1}, static_cast<double>(rows), options);
+  const auto [var, mean] = at::var_mean(x, dims_but_channels(x), /*unbiased=*/false);
   return at::cat({mean.to(at::kDouble), var.to(at::kDouble) * count, count});
 }
 
@@ -63,7 +64,7 @@ STRATA_HIDDEN inline ChannelStats group_stats(const Group& group, const at::Tens
   const at::NoGradGuard no_grad;
   const int64_t channels = x.size(1);
   const at::Tensor mine = local_stats(x.detach());
-  at::Tensor all = at::empty({group.size(), mine.numel()}, mine.options());
+  const at::Tensor all = at::empty({group.size(), mine.numel()}, mine.options());
   group.all_gather(mine.const_data_ptr(), all.mutable_data_ptr(), mine.numel(), STRATA_F64).wait();
 
   const at::Tensor means = all.narrow(1, 0, channels);
@@ -119,6 +120,7 @@ struct STRATA_HIDDEN SyncBatchNormFn : torch::autograd::Function<SyncBatchNormFn
     const at::Tensor sum_dy_centred = (dy * centred).sum(dims);
 
     at::Tensor sums = at::cat({sum_dy, sum_dy_centred}).to(at::kDouble);
+    // Autograd keeps no pointers. NOLINTNEXTLINE(performance-no-int-to-ptr)
     const Group group(reinterpret_cast<strata_group*>(ctx->saved_data["group"].toInt()));
     group.all_reduce(sums.mutable_data_ptr(), sums.numel(), STRATA_F64).wait();
     sums = (sums / saved[4]).to(dtype);

@@ -67,8 +67,10 @@ static const void* get_extension(strata_str id) {
 
 #ifdef NEEDS_SYMBOL
 /* _ZN4acme6kernelEi is acme::kernel(int). */
+/* NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming, cppcoreguidelines-avoid-non-const-global-variables) */
 extern void _ZN4acme6kernelEi(int device);
 void (*strata_plugin_entry_v0_needs)(int) = &_ZN4acme6kernelEi;
+/* NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming, cppcoreguidelines-avoid-non-const-global-variables) */
 #endif
 
 __attribute__((visibility("default"))) const strata_plugin* ENTRY(void);
