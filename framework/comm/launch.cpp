@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <deque>
 #include <fcntl.h>
 #include <optional>
 #include <poll.h>
@@ -27,14 +26,14 @@
 #include "strata/cpp/error.hpp"
 
 #include "comm/launch_child.hpp"
+#include "comm/tail.hpp"
 
 namespace strata::comm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kGrace{5};  // from SIGTERM to SIGKILL
-constexpr size_t kTailLines = 20;
+constexpr std::chrono::seconds kGrace{5};  // from the end of one to SIGKILL for the others
 
 Error system_error(const char* what) {
   return run_error("cannot start ranks: ", what, ": ", std::strerror(errno));
@@ -69,42 +68,6 @@ class Fd {
   int fd_;
 };
 
-/// The last lines of a stream that comes in pieces.
-class Tail {
- public:
-  void add(const char* data, size_t n) {
-    for (size_t i = 0; i < n; ++i) {
-      if (data[i] == '\n') {
-        push();
-      } else {
-        line_ += data[i];
-      }
-    }
-  }
-
-  [[nodiscard]] std::string quoted() {
-    if (!line_.empty()) {
-      push();
-    }
-    std::string out;
-    for (const std::string& line : lines_) {
-      out += "  | " + line + '\n';
-    }
-    return out;
-  }
-
- private:
-  void push() {
-    lines_.push_back(std::exchange(line_, {}));
-    if (lines_.size() > kTailLines) {
-      lines_.pop_front();
-    }
-  }
-
-  std::deque<std::string> lines_;
-  std::string line_;
-};
-
 struct Rank {
   pid_t pid = 0;
   Fd stderr_pipe;
@@ -114,6 +77,12 @@ struct Rank {
 
 bool failed(int status) {
   return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+// Ended by itself because a signal asked it to: it has told the other ranks.
+bool stopped(int status) {
+  return WIFEXITED(status) &&
+         (WEXITSTATUS(status) == 128 + SIGINT || WEXITSTATUS(status) == 128 + SIGTERM);
 }
 
 int exit_code(int status) {
@@ -325,7 +294,9 @@ class Supervisor {
       failed_ = worst;
       failed_after_ = Clock::now() - start_;
       if (!asked_to_stop_) {
-        signal_all(SIGTERM);
+        if (!stopped(*ranks_[*worst].status)) {
+          signal_all(SIGTERM);
+        }
         kill_at_ = Clock::now() + kGrace;
       }
     }

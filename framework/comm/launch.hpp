@@ -12,10 +12,11 @@ namespace strata::comm {
 ///
 /// Each rank has RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT in its
 /// environment and is the leader of its process group. An exception that leaves body is printed and
-/// counts as exit code 1. A rank that fails ends the others: SIGTERM, after five seconds SIGKILL.
-/// SIGINT and SIGTERM to this process go to the ranks, which have stop_grace to save what they want
-/// to; then, or at a second one, they are killed. If this process dies, so do they. What ranks write to stderr comes out of this one's, and the last lines of the
-/// rank that failed are said again at the end.
+/// counts as exit code 1. A rank that fails ends the others: SIGTERM, after five seconds SIGKILL. One that ends with 128 + SIGINT
+/// or SIGTERM was told to, and has told the others: they have the five seconds without a signal.
+/// SIGINT and SIGTERM to this process go to the ranks, which have stop_grace to save what they want to; then, or at a second one,
+/// they are killed. If this process dies, so do they. What ranks write to stderr comes out of this one's, and the last lines of
+/// the rank that failed are said again at the end.
 ///
 /// Returns  0; the exit code of the rank that failed first; 1 when a signal that did not come through here ended it;
 ///          128 + n when this process was told by signal n to end

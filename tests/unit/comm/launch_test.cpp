@@ -185,6 +185,42 @@ TEST(LaunchLocal, KillsARankThatDoesNotListenToSigterm) {
   EXPECT_LT(Clock::now() - start, seconds(10));
 }
 
+// Whoever was told to stop tells the others, which may still be at their last words.
+TEST(LaunchLocal, LetsTheOthersEndByThemselvesWhenOneWasToldToStop) {
+  testing::internal::CaptureStderr();
+  const int code = launch_local(2, [](const LaunchInfo& info) {
+    if (info.rank == 1) {
+      std::this_thread::sleep_for(milliseconds(300));
+      std::fprintf(stderr, "all is saved\n");
+    }
+    return 128 + SIGTERM;
+  });
+
+  EXPECT_EQ(code, 128 + SIGTERM);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("all is saved"));
+}
+
+TEST(LaunchLocal, KillsThoseThatDoNotEndWhenOneWasToldToStop) {
+  const Board board;
+  const auto start = Clock::now();
+
+  testing::internal::CaptureStderr();
+  const int code = launch_local(2, [&](const LaunchInfo& info) {
+    if (info.rank == 1) {
+      static_cast<void>(board.await(0));
+      return 128 + SIGINT;
+    }
+    board[0] = getpid();
+    sleep_long();
+    return 0;
+  });
+  testing::internal::GetCapturedStderr();
+
+  EXPECT_EQ(code, 128 + SIGINT);
+  EXPECT_TRUE(is_gone(board[0]));
+  EXPECT_LT(Clock::now() - start, seconds(10));
+}
+
 TEST(LaunchLocal, PrintsAnExceptionAndCountsItAsFailure) {
   testing::internal::CaptureStderr();
   const int code =
