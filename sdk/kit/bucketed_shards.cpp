@@ -56,7 +56,8 @@ void BucketedShards::plan_users() {
       }
     }
     std::ranges::sort(buckets);
-    buckets.erase(std::ranges::unique(buckets).begin(), buckets.end());
+    // NOLINTNEXTLINE(modernize-use-ranges): clang 14 does not compile GCC 12's std::ranges::unique
+    buckets.erase(std::unique(buckets.begin(), buckets.end()), buckets.end());
   }
 }
 
