@@ -43,13 +43,14 @@ class Run {
     if (const auto cached = file_->cached(offset, count)) {
       return *cached;
     }
+    room_.resize(kPiece);
     const std::span piece(room_.data(), count);
     file_->file().read(offset, piece);
     return piece;
   }
 
   std::optional<MappedFile> file_;
-  std::vector<std::byte> room_ = std::vector<std::byte>(kPiece);
+  std::vector<std::byte> room_;  // of what is not cached
 };
 
 }  // namespace

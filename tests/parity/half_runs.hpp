@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "engine_run.hpp"
+#include "modes.hpp"
 
 namespace strata::test {
 
@@ -26,42 +27,37 @@ inline EngineRun run_of(const std::string& strategy, int world) {
   return run;
 }
 
-/// The batch that run_engine() makes for micro-batch m.
-struct Batch {
-  at::Tensor img;
-  at::Tensor label;
-};
-
-inline std::vector<Batch> seen_batches() {
-  std::vector<Batch> out;
+/// The batches that run_engine() makes, by micro-batch.
+inline std::vector<unit::Fields> seen_batches() {
+  std::vector<unit::Fields> out;
   for (int64_t m = 0; m < int64_t{kSteps} * kWorld; ++m) {
     const at::Tensor rows =
         at::arange(6 * 20, at::kDouble).add(static_cast<double>(m) * 131).mul(0.7).sin();
-    out.push_back(
-        {rows.view({6, 20}).to(at::kFloat), at::arange(m, m + 6, at::kLong).remainder(5)});
+    out.push_back({{"img", rows.view({6, 20}).to(at::kFloat)},
+                   {"label", at::arange(m, m + 6, at::kLong).remainder(5)}});
   }
   return out;
 }
 
 inline unit::Fields batches(int64_t first, int64_t) {
-  static const std::vector<Batch> all = seen_batches();
-  const Batch& b = all.at(static_cast<size_t>(first));
-  return {{"img", b.img}, {"label", b.label}};
+  static const std::vector<unit::Fields> all = seen_batches();
+  return all.at(static_cast<size_t>(first));
+}
+
+inline std::string precision_of(const std::string& dtype) {
+  return dtype == "float16" ? "fp16" : "bf16";
 }
 
 /// ColossalAI keeps gradients in the parameters' type.
 inline std::string low_level_zero(int stage,
                                   const std::string& dtype,
                                   const std::string& more = {}) {
-  return R"({ type = "ColossalAIStrategy", plugin = { type = "LowLevelZeroPlugin", precision = ")" +
-         std::string(dtype == "float16" ? "fp16" : "bf16") +
-         "\", stage = " + std::to_string(stage) + more + " } }";
+  return colossalai(
+      "LowLevelZeroPlugin", "stage = " + std::to_string(stage) + more, precision_of(dtype));
 }
 
 inline std::string gemini(const std::string& dtype, const std::string& more = {}) {
-  return R"({ type = "ColossalAIStrategy", plugin = { type = "GeminiPlugin", precision = ")" +
-         std::string(dtype == "float16" ? "fp16" : "bf16") +
-         "\", chunk_config_dict = { 2 = { chunk_size = 700 } }" + more + " } }";
+  return colossalai("GeminiPlugin", chunks(kWorld, 700) + more, precision_of(dtype));
 }
 
 }  // namespace strata::test

@@ -104,8 +104,7 @@ std::string fsdp(const std::string& dtype) {
 }
 
 std::string zero(int stage, const std::string& dtype) {
-  return "{ type = \"DeepSpeedStrategy\", inputs_to_half = [0], " +
-         std::string(dtype == "float16" ? "fp16" : "bf16") +
+  return "{ type = \"DeepSpeedStrategy\", inputs_to_half = [0], " + precision_of(dtype) +
          " = { enabled = true }, zero_optimization = { stage = " + std::to_string(stage) + " } }";
 }
 

@@ -36,10 +36,12 @@ inline std::vector<Mode> zero_modes() {
   return modes;
 }
 
-/// A ColossalAIStrategy, exact: in fp32.
-inline std::string colossalai(const std::string& plugin, const std::string& keys) {
-  return R"({ type = "ColossalAIStrategy", plugin = { type = ")" + plugin +
-         R"(", precision = "fp32", )" + keys + " } }";
+/// A ColossalAIStrategy; exact unless said otherwise.
+inline std::string colossalai(const std::string& plugin,
+                              const std::string& keys,
+                              const std::string& precision = "fp32") {
+  return R"({ type = "ColossalAIStrategy", plugin = { type = ")" + plugin + R"(", precision = ")" +
+         precision + "\", " + keys + " } }";
 }
 
 /// Chunks of Gemini of so many elements in this world.

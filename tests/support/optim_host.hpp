@@ -14,6 +14,7 @@
 #include "border/object.hpp"
 #include "border/runtime.hpp"
 #include "config/parse.hpp"
+#include "error_of.hpp"
 #include "registry/config_service.hpp"
 
 namespace strata::test {
@@ -125,16 +126,5 @@ class OptimPlugin {
   const strata_plugin* plugin_ = nullptr;
   std::vector<std::unique_ptr<config::Value>> configs_;
 };
-
-/// What `body` throws, as text; empty when it throws nothing.
-template <class F>
-std::string error_of(F&& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return {};
-}
 
 }  // namespace strata::test

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "error_of.hpp"
 #include "fakes.hpp"
 
 namespace strata::test {
@@ -72,15 +73,6 @@ inline std::vector<std::pair<int64_t, int64_t>> count_and_step(
     out.emplace_back(c.count, c.step);
   }
   return out;
-}
-
-inline std::string error_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return {};
 }
 
 }  // namespace strata::test

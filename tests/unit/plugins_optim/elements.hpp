@@ -121,10 +121,10 @@ inline std::vector<double> hypers_of(const border::Object<strata_optimizer_api>&
   return out;
 }
 
-inline void update(const border::Object<strata_optimizer_api>& optimizer,
-                   const std::vector<strata_optim_chunk>& chunks,
-                   double grad_scale = 1) {
-  const std::vector<double> hypers = hypers_of(optimizer);
+/// Refers to the chunks and hyper-parameters.
+inline strata_optim_step_args step_args(const std::vector<strata_optim_chunk>& chunks,
+                                        const std::vector<double>& hypers,
+                                        double grad_scale = 1) {
   strata_optim_step_args args{};
   args.h = STRATA_HDR(strata_optim_step_args);
   args.chunks = chunks.data();
@@ -132,6 +132,14 @@ inline void update(const border::Object<strata_optimizer_api>& optimizer,
   args.hypers = hypers.data();
   args.n_hypers = hypers.size();
   args.grad_scale = grad_scale;
+  return args;
+}
+
+inline void update(const border::Object<strata_optimizer_api>& optimizer,
+                   const std::vector<strata_optim_chunk>& chunks,
+                   double grad_scale = 1) {
+  const std::vector<double> hypers = hypers_of(optimizer);
+  const strata_optim_step_args args = step_args(chunks, hypers, grad_scale);
   optimizer.call(&strata_optimizer_api::step, &args);
 }
 
@@ -139,17 +147,9 @@ inline void update(const border::Object<strata_optimizer_api>& optimizer,
 inline void update_in_two(const border::Object<strata_optimizer_api>& optimizer,
                           std::vector<strata_optim_chunk> chunks) {
   const std::vector<double> hypers = hypers_of(optimizer);
+  const strata_optim_step_args args = step_args(chunks, hypers);
   std::vector<double> terms(2 * chunks.size());
-  strata_optim_step_args args{};
-  args.h = STRATA_HDR(strata_optim_step_args);
-  args.chunks = chunks.data();
-  args.n_chunks = chunks.size();
-  args.hypers = hypers.data();
-  args.n_hypers = hypers.size();
-  args.grad_scale = 1;
-  optimizer.call(&strata_optimizer_api::prepare,
-                 static_cast<const strata_optim_step_args*>(&args),
-                 terms.data());
+  optimizer.call(&strata_optimizer_api::prepare, &args, terms.data());
   std::vector<double> sums(2);
   for (size_t i = 0; i < terms.size(); ++i) {
     sums[i % 2] += terms[i];
@@ -157,7 +157,7 @@ inline void update_in_two(const border::Object<strata_optimizer_api>& optimizer,
   for (strata_optim_chunk& c : chunks) {
     c.sums = sums.data();
   }
-  optimizer.call(&strata_optimizer_api::step, static_cast<const strata_optim_step_args*>(&args));
+  optimizer.call(&strata_optimizer_api::step, &args);
 }
 
 }  // namespace strata::test
